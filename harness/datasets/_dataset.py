@@ -1,0 +1,98 @@
+"""What a dataset is: where examples, splits and tasks come from.
+
+A dataset writes its columns once per machine into a folder (see cache.py); every worker maps that folder into
+memory. Pretraining sees a split's `source`, which holds no labels. Evaluation sees `labels` too, but those of the
+test split are read in one place only, where the metrics are (cell.py).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods import Settings, Spec, TaskKind
+
+SplitName = Literal["train", "val", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One labelled problem of a dataset.
+
+    Attributes:
+        name: as suites write it; also the name of its label column.
+        kind: decides which protocols apply.
+        metric: name in metrics.py of the number that is ranked.
+        classes: names of the classes, in label order; empty where the kind has none.
+        chance, ceiling: of the metric, constants of the task, for normalised scores.
+    """
+
+    name: str
+    kind: TaskKind
+    metric: str
+    classes: tuple[str, ...] = ()
+    chance: float
+    ceiling: float = 1.0
+
+
+class Writer(Protocol):
+    """Takes the columns of one split, in any order."""
+
+    def dense(self, name: str, values: NDArray[Any]) -> None:
+        """An input of all examples: [N, ...]."""
+        ...
+
+    def ragged(self, name: str, rows: Sequence[NDArray[Any]]) -> None:
+        """An input whose rows differ in length along their first axis."""
+        ...
+
+    def groups(self, values: NDArray[np.int64]) -> None:
+        """Opaque identities: int64 [N]."""
+        ...
+
+    def labels(self, task: str, values: NDArray[Any]) -> None:
+        """Targets of a task: class -> int64 [N]."""
+        ...
+
+
+class Dataset(ABC):
+    """One dataset under one configuration.
+
+    Class attributes:
+        name: as suites write it.
+        version: bump when the content may change.
+        licence: of the examples, for the report.
+        Config: a frozen dataclass deriving from `methods.Settings`.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    licence: ClassVar[str]
+    Config: ClassVar[type[Settings]]
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    @property
+    @abstractmethod
+    def spec(self) -> Spec:
+        """Known before anything is generated."""
+
+    @property
+    @abstractmethod
+    def tasks(self) -> Mapping[str, Task]:
+        """The labelled problems by name."""
+
+    def content(self) -> Mapping[str, Any]:
+        """What identifies the examples beyond (name, version, config): digests of the user's own files. JSON."""
+        return {}
+
+    @abstractmethod
+    def write(self, split: SplitName, writer: Writer) -> None:
+        """Generate or read one split. Deterministic: the same (name, version, config) give the same bytes."""

@@ -1,0 +1,90 @@
+"""What a protocol is: how a task is solved on top of a frozen encoder, without ever seeing a test label."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+from typing import Protocol as Interface
+
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.datasets import Task
+from methods import Batch, Features, Keys, Settings, Source, TaskKind
+
+
+class Encoder(Interface):
+    """A frozen encoder: a `Method`, or a control that behaves like one."""
+
+    def examples(self, source: Source, ids: Tensor) -> Batch: ...
+
+    def encode(self, batch: Batch) -> Mapping[str, Features]: ...
+
+
+class EncodedSplit(Interface):
+    """One split seen through the encoder, under the one representation that is being evaluated. Lazy: each protocol
+    takes what it needs."""
+
+    @property
+    def source(self) -> Source:
+        """The examples themselves, for protocols that train the module."""
+        ...
+
+    def pooled(self) -> Tensor:
+        """One vector per example: float32 [N, D]; extracted once, then kept."""
+        ...
+
+    def stream(self) -> Iterator[Features]:
+        """Pooled and local features in the order of the split, a batch at a time, for what does not fit in memory."""
+        ...
+
+
+class View(NamedTuple):
+    """All that a protocol is given: the labels of the test split are not in it."""
+
+    encoder: Encoder
+    train: EncodedSplit
+    val: EncodedSplit
+    test: EncodedSplit
+    train_targets: Tensor  #: class -> int64 [N]
+    val_targets: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """What a protocol answers.
+
+    Attributes:
+        predictions: for each test example, in the form the task's metric takes; class -> int64 [N].
+        selection: the grid that was searched, the value of each point on val, the winner. JSON.
+        warnings: what a reader must know: the winner lies on the grid's edge, the solver did not converge.
+    """
+
+    predictions: NDArray[Any]
+    selection: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class Protocol(ABC):
+    """One way to solve tasks on frozen features.
+
+    Class attributes:
+        name: as suites write it.
+        version: bump when the numbers may change.
+        kinds: the kinds of task it solves.
+        Config: a frozen dataclass deriving from `methods.Settings`.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    kinds: ClassVar[frozenset[TaskKind]]
+    Config: ClassVar[type[Settings]]
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    @abstractmethod
+    def solve(self, view: View, task: Task, keys: Keys) -> Solution:
+        """Fit on train, choose on val, predict test once."""
