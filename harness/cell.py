@@ -1,0 +1,222 @@
+"""What runs inside a worker: the two jobs of a cell. Each writes its own record, so that a killed driver loses nothing.
+
+The test labels are read here and nowhere else, once per representation, after the protocol has made its choice.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+from cluster import Failure, Gang, JobError
+from harness import encoders, metrics, protocols, provenance
+from harness import pretrain as training
+from harness.checkpoint import save_encoder
+from harness.datasets import SPLITS, Task
+from harness.datasets.cache import Materialised, open_dataset
+from harness.engine import Compute
+from harness.features import Encodings, NotFiniteError
+from harness.identity import canonical
+from harness.plan import Cell, Evaluation, Pretraining, cell_from_json
+from harness.protocols import View
+from harness.record import Kind, Record
+from harness.report.gallery import save_panels
+from harness.settings import from_json
+from harness.store import Store
+from methods import Keys, Training, roster
+
+_log = logging.getLogger(__name__)
+
+
+def pretrain(payload: Mapping[str, Any], gang: Gang) -> None:
+    """Train an encoder. Every rank calls this; rank 0 leaves weights, pictures and a record."""
+    work = _Work.of(payload)
+    plan = work.cell.encoder
+    if not isinstance(plan, Pretraining):
+        raise JobError(Failure.CODE, f"{work.cell.id} has nothing to pretrain")
+    started = time.time()
+    start = plan.initialisation
+    method_class = roster()[start.method]
+    with work.logged(gang), work.progress(plan.fingerprint, gang) as tell:
+        data = open_dataset(start.dataset)
+        _log.info("pretraining %s on %s, seed %d, rank %d of %d", start.method, start.dataset.name, start.seed, *gang[:2])
+        trained = training.pretrain(
+            method_class,
+            from_json(method_class.Config, start.config),
+            from_json(Training, plan.training),
+            data.split("train").source,
+            data.split("val").source,
+            seed=start.seed,
+            compute=work.compute(plan),
+            gang=gang,
+            checkpoints=work.store.checkpoints(plan.fingerprint),
+            fingerprint=plan.fingerprint,
+            checkpoint_seconds=payload["checkpoint_seconds"],
+            tell=tell,
+        )
+        if gang.rank > 0:
+            return
+        artifacts = work.store.artifacts(plan.fingerprint)
+        save_encoder(artifacts, trained.method, trained.state)
+        save_panels(artifacts / "gallery", trained.method.gallery(data.split("val").source))
+        result = {**trained.result, "dataset_digest": data.digest}
+        work.store.write(work.record("pretraining", plan.fingerprint, plan, started, result))
+        shutil.rmtree(work.store.checkpoints(plan.fingerprint), ignore_errors=True)
+        _log.info("pretrained in %.1f s: %s", time.time() - started, trained.result["proof"])
+
+
+def evaluate(payload: Mapping[str, Any], gang: Gang) -> None:
+    """Solve a cell's tasks on its frozen encoder; one record for each task and protocol, written as soon as it is
+    there."""
+    work = _Work.of(payload)
+    cell = work.cell
+    wanted = {cell.evaluation_fingerprint(evaluation): evaluation for evaluation in cell.evaluations}
+    with work.logged(gang):
+        data = open_dataset(cell.dataset)
+        encoder = encoders.load(cell, work.store, data)
+        encodings = {split: Encodings(encoder, data.split(split).source) for split in SPLITS}
+        for fingerprint in payload["fingerprints"]:
+            started = time.time()
+            try:
+                result, predictions = _solve(cell, wanted[fingerprint], data, encodings)
+            except NotFiniteError as error:
+                raise JobError(Failure.DIVERGED, f"{cell.id}: {error}") from error
+            artifacts = work.store.artifacts(fingerprint)
+            artifacts.mkdir(parents=True, exist_ok=True)
+            save_file(predictions, artifacts / "predictions.safetensors")
+            identity = cell.judged(wanted[fingerprint])
+            work.store.write(work.record("evaluation", fingerprint, identity, started, result))
+            _log.info("evaluated in %.1f s: %s", time.time() - started, result["scores"])
+
+
+def _solve(
+    cell: Cell, evaluation: Evaluation, data: Materialised, encodings: Mapping[str, Encodings]
+) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+    """One task with one protocol, under every representation: the record's result, and the test predictions."""
+    task = data.tasks[evaluation.task]
+    protocol_class = protocols.roster()[evaluation.protocol]
+    protocol = protocol_class(from_json(protocol_class.Config, evaluation.protocol_config))
+    metric = metrics.METRICS[task.metric]
+    primary = encoders.primary(cell, task)
+    began = time.perf_counter()
+    scores, selection, warnings, predictions = [], {}, [], {}
+    for representation in encodings["train"].pooled:
+        view = View(
+            encoder=encodings["train"].encoder,
+            train=encodings["train"].under(representation),
+            val=encodings["val"].under(representation),
+            test=encodings["test"].under(representation),
+            train_targets=data.split("train").labels(task.name),
+            val_targets=data.split("val").labels(task.name),
+        )
+        purpose = f"evaluate/{task.name}/{evaluation.protocol}/{representation}"
+        solution = protocol.solve(view, task, Keys.of(cell.seed, purpose))
+        targets = data.split("test").labels(task.name).numpy()
+        scores.append(
+            {
+                "representation": representation,
+                "primary": representation == primary,
+                "metric": metric.name,
+                "value": float(metric.compute(solution.predictions, targets)),
+                "higher_is_better": metric.higher_is_better,
+            }
+        )
+        selection[representation] = solution.selection
+        warnings += [f"{representation}: {warning}" for warning in solution.warnings]
+        predictions[representation] = np.ascontiguousarray(solution.predictions)
+    result = {
+        "task": task.name,
+        "protocol": evaluation.protocol,
+        "scores": scores,
+        "chance": task.chance,
+        "ceiling": task.ceiling,
+        "test_size": len(data.split("test").source),
+        "selection": selection,
+        "warnings": warnings,
+        "dataset_digest": data.digest,
+        "cost": {"seconds": time.perf_counter() - began},
+    }
+    return result, predictions
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A job's payload, understood."""
+
+    store: Store
+    suite: str
+    cell: Cell
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any]) -> _Work:
+        return cls(Store.open(Path(payload["store"])), payload["suite"], cell_from_json(payload["cell"]))
+
+    def compute(self, plan: Pretraining) -> Compute:
+        settings = {name: value for name, value in plan.compute.items() if name != "ranks"}
+        return from_json(Compute, {**settings, "gpus_per_rank": self.cell.gpus_per_rank})
+
+    def record(self, kind: Kind, fingerprint: str, identity: Any, started: float, result: Mapping[str, Any]) -> Record:
+        return Record(
+            kind=kind,
+            fingerprint=fingerprint,
+            attempt=self.store.attempts(fingerprint) + 1,
+            status="ok",
+            suite=self.suite,
+            cell=self.cell.id,
+            label=self.cell.label,
+            method=self.cell.method,
+            dataset=self.cell.dataset.name,
+            seed=self.cell.seed,
+            control=self.cell.control,
+            identity=canonical(identity),
+            started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+            seconds=time.time() - started,
+            hardware=provenance.hardware(),
+            versions=provenance.versions(),
+            git=provenance.git(),
+            result=result,
+        )
+
+    @contextmanager
+    def logged(self, gang: Gang) -> Iterator[None]:
+        """What is logged goes to the cell's own file as well, while this job runs."""
+        handler = logging.FileHandler(self.store.log(self.cell.id), delay=True)
+        handler.setFormatter(logging.Formatter(f"%(asctime)s rank {gang.rank} %(levelname)s %(name)s: %(message)s"))
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(handler)
+        root.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            root.setLevel(level)
+            root.removeHandler(handler)
+            handler.close()
+
+    @contextmanager
+    def progress(self, fingerprint: str, gang: Gang) -> Iterator[training.Tell]:
+        """Where the training loop tells how far it is, for `run` and `status` to show."""
+        place = self.store.progress(fingerprint)
+        fixed = {"cell": self.cell.id, "host": socket.gethostname(), "pid": os.getpid()}
+
+        def tell(news: Mapping[str, Any]) -> None:
+            self.store.put_json(place, {**fixed, **news, "updated": time.time()})
+
+        try:
+            yield tell
+        finally:
+            if gang.rank == 0:
+                place.unlink(missing_ok=True)

@@ -1,0 +1,168 @@
+"""The command line. Verbs only: each imports what it needs, so that `harness --help` loads neither torch nor ray."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(
+    name="harness",
+    help="Which self-supervised method learns the best representation, by how much, at what cost, how surely?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # loading rich to draw boxes would double the time of --help
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMPLETE, INCOMPLETE, USAGE, PREFLIGHT, GATE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+SuiteFile = Annotated[str, typer.Argument(metavar="SUITE", help="A suite file, or the name of a shipped one.")]
+StoreFolder = Annotated[
+    Path, typer.Option("--store", envvar="HARNESS_STORE", help="Where records, checkpoints and logs lie.")
+]
+Setting = Annotated[
+    list[str], typer.Option("--set", metavar="A.B=C", help="Override one value of the suite; may be repeated.")
+]
+Only = Annotated[list[str], typer.Option("--only", metavar="GLOB", help="Only cells whose name matches; repeatable.")]
+Seeds = Annotated[str | None, typer.Option("--seeds", metavar="0,1 or 0-4", help="These seeds instead of the suite's.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Events as JSON lines instead of a live view.")]
+DEFAULT_STORE = Path("runs")
+
+
+@app.command()
+def run(
+    suite: SuiteFile,
+    store: StoreFolder = DEFAULT_STORE,
+    set_: Setting = [],  # noqa: B006 - typer copies it
+    only: Only = [],  # noqa: B006
+    seeds: Seeds = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also run cells that failed before.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="In this process: no Ray, one rank, a debugger works.")] = False,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster; else Ray starts on this machine.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="At most so many ranks at once; default: all.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Run what is not done yet, then print the leaderboard. Interrupt and repeat at will: nothing finished is lost."""
+    from harness.run import run_suite
+
+    sys.exit(
+        run_suite(
+            suite,
+            store=store,
+            settings=set_,
+            only=only,
+            seeds=seeds,
+            retry_failed=retry_failed,
+            local=local,
+            address=address,
+            slots=slots,
+            as_json=json,
+        )
+    )
+
+
+@app.command()
+def plan(
+    suite: Annotated[str | None, typer.Argument(metavar="SUITE", help="A suite file, or a shipped one's name.")] = None,
+    store: StoreFolder = DEFAULT_STORE,
+    set_: Setting = [],  # noqa: B006
+    only: Only = [],  # noqa: B006
+    seeds: Seeds = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of suites, for editors.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False,
+) -> None:
+    """Check a suite and show every cell: new, done, changed (which setting), failed, not applicable (why)."""
+    from harness import inspect
+
+    if schema:
+        inspect.print_schema()
+    elif suite is None:
+        _usage("name a suite, or ask for --schema")
+    else:
+        inspect.print_plan(suite, store, set_, only, seeds, as_json=json)
+
+
+@app.command()
+def status(
+    store: StoreFolder = DEFAULT_STORE,
+) -> None:
+    """What is done, running, failed and still to do, read from the store alone."""
+    from harness import inspect
+
+    inspect.print_status(store)
+
+
+@app.command()
+def logs(
+    cell: Annotated[str, typer.Argument(help='As the plan names it, e.g. "sdae/rectangles/0".')],
+    store: StoreFolder = DEFAULT_STORE,
+) -> None:
+    """What a cell's workers printed, and its tracebacks."""
+    from harness import inspect
+
+    inspect.print_log(cell, store)
+
+
+@app.command()
+def leaderboard(
+    suite: Annotated[
+        str | None, typer.Argument(metavar="[SUITE]", help="Only this suite's cells, as planned now; else all.")
+    ] = None,
+    store: StoreFolder = DEFAULT_STORE,
+    format_: Annotated[
+        str, typer.Option("--format", help="table, markdown, csv, json, latex, or parquet (with --output).")
+    ] = "table",
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+) -> None:
+    """Rank what the store holds, with intervals, controls and costs."""
+    from harness import inspect
+
+    inspect.print_leaderboard(suite, store, format_, output)
+
+
+@app.command()
+def report(
+    suite: Annotated[str | None, typer.Argument(metavar="[SUITE]", help="Only this suite's cells.")] = None,
+    store: StoreFolder = DEFAULT_STORE,
+) -> None:
+    """Write the page of pictures anew."""
+    from harness import inspect
+
+    inspect.write_page(suite, store)
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str | None, typer.Argument(help="methods, datasets, protocols or suites; default: all.")] = None,
+) -> None:
+    """What there is: methods, datasets, protocols, suites."""
+    from harness import inspect
+
+    inspect.print_listing(what)
+
+
+@app.command()
+def doctor(
+    store: StoreFolder = DEFAULT_STORE,
+) -> None:
+    """Check that this machine can run suites, and say what to do where it cannot."""
+    from harness import inspect
+
+    sys.exit(COMPLETE if inspect.print_checks(store) else PREFLIGHT)
+
+
+def _usage(message: str) -> NoReturn:
+    typer.secho(f"harness: {message}", err=True, fg=typer.colors.RED)
+    sys.exit(USAGE)
+
+
+def main() -> None:
+    """The entry point: every failure becomes a message and an exit code; none becomes a traceback."""
+    from harness.failures import explained
+
+    with explained():
+        app()
