@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import durable, recordfile
@@ -58,6 +58,7 @@ def store(tmp_path: Path) -> Store:
     return Store.open(tmp_path / "runs")
 
 
+@settings(max_examples=50, deadline=None)
 @given(record=records)
 def test_a_record_comes_back_as_it_was(record: Record) -> None:
     name = recordfile.name_of(record)
@@ -65,6 +66,7 @@ def test_a_record_comes_back_as_it_was(record: Record) -> None:
     assert recordfile.parse_name(name) == (record.kind, record.fingerprint, record.attempt, record.status)
 
 
+@settings(max_examples=50, deadline=None)
 @given(record=records, share=st.floats(0, 1, exclude_max=True))
 def test_no_prefix_of_a_record_is_a_record(record: Record, share: float) -> None:
     data = recordfile.encode(record).rstrip()
