@@ -80,10 +80,17 @@ def facts(store: Store) -> pl.DataFrame:
         rows = [
             {"file": key, **row} for key, name in sorted(new) for record in store.read([name]) for row in _rows(record)
         ]
-        current = pl.concat([current, pl.DataFrame(rows, schema=SCHEMA, strict=False)])
+        current = pl.concat([current, _frame(rows)])
     if current.height != known.height or len(indexed - files.keys()) > 0:
         _save(store.root / "index", current)
     return current
+
+
+def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows as a frame; a value of a wrong type, from a result that harness did not write, becomes null."""
+    return pl.DataFrame(
+        [pl.Series(name, [row.get(name) for row in rows], dtype=kind, strict=False) for name, kind in SCHEMA.items()]
+    )
 
 
 def _files(store: Store) -> dict[str, str]:

@@ -115,7 +115,7 @@ def _found(table: pl.DataFrame) -> pl.DataFrame:
     skipped = failed.join(evaluations.select(PROBLEM).unique(), on="dataset", how="left")
     skipped = skipped.with_columns(fingerprint=pl.lit(None, pl.String)).select(columns)
     run = ("method", "control", "dataset", "task", "protocol", "seed")
-    return pl.concat([evaluations, skipped]).sort("started").unique(run, keep="last").select(EXPECTED)
+    return pl.concat([evaluations, skipped]).sort("started").unique(run, keep="last").select(list(EXPECTED))
 
 
 def _per_seed(table: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
