@@ -1,0 +1,203 @@
+"""A board as people and programs read it: table, markdown, csv, json, latex, parquet."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Literal, get_args
+
+import polars as pl
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.leaderboard import GROUP, Board
+
+Format = Literal["table", "markdown", "csv", "json", "latex", "parquet"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+#: Heading and alignment of each column that people see.
+_COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
+    ("#", "right"),
+    ("method", "left"),
+    ("score", "right"),
+    ("interval", "left"),
+    ("n", "right"),
+    ("vs untrained", "right"),
+    ("train", "right"),
+    ("ex/s", "right"),
+    ("memory", "right"),
+    ("wait", "right"),
+)
+_NOTHING = "No results yet: run a suite first."
+_TEST_SAMPLE = "* one run: the interval is over the test examples, not over seeds"
+
+
+def render(board: Board, form: Format) -> bytes:
+    """The whole board in one of `FORMATS`: text in UTF-8, or a Parquet file."""
+    if form == "table":
+        buffer = io.StringIO()
+        Console(file=buffer, width=100, color_system=None).print(show(board))
+        text = buffer.getvalue()
+    elif form == "parquet":
+        sink = io.BytesIO()
+        board.rows.write_parquet(sink)
+        return sink.getvalue()
+    elif form == "csv":
+        text = board.rows.with_columns(pl.col("flags").list.join("; ")).write_csv()
+    elif form == "json":
+        left_out = [asdict(pair) for pair in board.not_applicable]
+        whole = {"confidence": board.confidence, "rows": board.rows.to_dicts(), "not_applicable": left_out}
+        text = json.dumps(whole, indent=2, allow_nan=False) + "\n"
+    else:
+        text = "\n\n".join(_markdown(board) if form == "markdown" else _latex(board)) + "\n"
+    return text.encode()
+
+
+def show(board: Board) -> RenderableType:
+    """The board for a terminal at least 100 columns wide."""
+    parts: list[RenderableType] = []
+    for group in _groups(board):
+        table = Table(
+            box=box.SIMPLE_HEAD, title=_title(group), title_justify="left", title_style="bold", pad_edge=False
+        )
+        for heading, justify in _COLUMNS:
+            shrink = heading == "method"
+            table.add_column(heading, justify=justify, no_wrap=not shrink, overflow="fold", min_width=1)
+        for row in group:
+            style = "dim" if row["control"] else "bold green" if row["rank"] == 1 else ""
+            table.add_row(*(Text(cell) for cell in _cells(row)), style=style)
+        parts.append(table)
+        parts.extend(Text(f"  {note}", style="yellow" if note.startswith("!") else "dim") for note in _notes(group))
+        parts.append(Text())
+    parts.extend(Text(line, style="dim") for line in _left_out(board))
+    return Group(*(parts or [Text(_NOTHING)]))
+
+
+def _markdown(board: Board) -> Iterator[str]:
+    for group in _groups(board):
+        lines = ["| " + " | ".join(heading for heading, _ in _COLUMNS) + " |"]
+        lines.append("|" + "|".join("---:" if justify == "right" else ":---" for _, justify in _COLUMNS) + "|")
+        lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row)) + " |" for row in group]
+        notes = [f"- {note}" for note in _notes(group)]
+        yield "\n".join([f"### {_title(group)}", "", *lines, *([""] if notes else []), *notes])
+    if board.not_applicable:
+        yield "\n".join(f"- {line}" for line in _left_out(board))
+    if board.rows.is_empty():
+        yield _NOTHING
+
+
+def _latex(board: Board) -> Iterator[str]:
+    yield "% needs \\usepackage{booktabs}"
+    shape = "".join("r" if justify == "right" else "l" for _, justify in _COLUMNS)
+    for group in _groups(board):
+        notes = [f"\\par {_escaped(note)}" for note in _notes(group)]
+        yield "\n".join(
+            [
+                "\\begin{table}",
+                f"\\caption{{{_escaped(_title(group))}}}",
+                f"\\begin{{tabular}}{{{shape}}}",
+                "\\toprule",
+                " & ".join(_escaped(heading) for heading, _ in _COLUMNS) + " \\\\",
+                "\\midrule",
+                *(" & ".join(_escaped(cell) for cell in _cells(row)) + " \\\\" for row in group),
+                "\\bottomrule",
+                "\\end{tabular}",
+                *notes,
+                "\\end{table}",
+            ]
+        )
+    for line in _left_out(board):
+        yield f"% {line}"
+
+
+def _groups(board: Board) -> Iterator[list[dict[str, Any]]]:
+    for _, group in board.rows.group_by(GROUP, maintain_order=True):
+        yield group.to_dicts()
+
+
+def _title(group: Sequence[Mapping[str, Any]]) -> str:
+    first = group[0]
+    direction = {True: "higher is better", False: "lower is better", None: ""}[first["higher_is_better"]]
+    what = " · ".join(first[name] or f"no {name}" for name in GROUP)
+    return f"{what} ({direction})" if direction else what
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    mark = "*" if row["interval"] == "test sample" else ""
+    flagged = " !" if row["flags"] else ""
+    return (
+        "–" if row["rank"] is None else str(row["rank"]),
+        _name(row) + flagged,
+        _number(row["value"]),
+        f"{_number(row['low'])} – {_number(row['high'])}{mark}" if row["low"] is not None else "–",
+        str(row["seeds"]) if row["seeds"] == row["planned"] else f"{row['seeds']}/{row['planned']}",
+        "–" if row["delta"] is None else f"{row['delta']:+.3f}",
+        _duration(row["pretrain_seconds"]),
+        _short(row["examples_per_second"]),
+        _size(row["peak_memory_bytes"]),
+        "–" if row["waiting_share"] is None else f"{row['waiting_share']:.0%}",
+    )
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    if row["control"] is None or row["control"] == row["method"]:
+        return f"{row['method']}"
+    return f"{row['method']} ({row['control']})"
+
+
+def _notes(group: Sequence[Mapping[str, Any]]) -> list[str]:
+    notes = [f"! {_name(row)}: {'; '.join(row['flags'])}" for row in group if row["flags"]]
+    if any(row["interval"] == "test sample" for row in group):
+        notes.append(_TEST_SAMPLE)
+    return notes
+
+
+def _left_out(board: Board) -> list[str]:
+    return [f"not applicable: {pair.label} on {pair.dataset}: {pair.reason}" for pair in board.not_applicable]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _short(value: float | None) -> str:
+    if value is None:
+        return "–"
+    for limit, unit in ((1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+def _size(count: float | None) -> str:
+    if count is None:
+        return "–"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "·": r"\textperiodcentered{}",
+}
+
+
+def _escaped(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
