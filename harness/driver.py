@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from cluster.job import Attempt, Job
+from cluster.job import Attempt, Job, Outcome
 from cluster.pool import Claim, Done, Event, Pool, Run, Wait
-from harness import provenance
+from harness import progress, provenance
 from harness.identity import canonical
 from harness.lease import Holder, LeaseKeeper
+from harness.live import Watched
 from harness.plan import Plan
-from harness.progress import View
+from harness.progress import EventKind
 from harness.record import Record
 from harness.store import Store
-from harness.todo import Todo
+from harness.todo import Task, Todo
 
 
 class Driver:
     """Drives the jobs of one run. All it knows beyond the store is which leases it holds, and who watches."""
 
-    def __init__(self, plan: Plan, work: Todo, store: Store, view: View) -> None:
+    def __init__(self, plan: Plan, work: Todo, store: Store, view: Watched) -> None:
         self._plan = plan
         self._work = work
         self._store = store
@@ -28,11 +29,14 @@ class Driver:
 
     def drive(self, pool: Pool) -> None:
         """Run every job to its outcome."""
-        jobs = [task.job for task in self._work.tasks.values()]
+        tasks = self._work.tasks
+        for task in tasks.values():
+            self._tell("queued", task)
         with LeaseKeeper(self._store.lease, Holder.here(run=self._plan.suite)) as leases:
+            jobs = [task.job for task in tasks.values()]
             for outcome in pool.run(jobs, lambda job: self._claim(job, leases), self._watch):
-                leases.release(self._work.tasks[outcome.job.id].lease)
-                self._view.ended(outcome)
+                leases.release(tasks[outcome.job.id].lease)
+                self._end(outcome)
 
     def _claim(self, job: Job, leases: LeaseKeeper) -> Claim:
         """Hold the lease, and look once more: another run on this store may be at it, or have done it meanwhile."""
@@ -44,16 +48,45 @@ class Driver:
         return Run()
 
     def _watch(self, event: Event) -> None:
+        task = self._work.tasks[event.job.id]
         if isinstance(event, Attempt):
-            for record in self._failed(event):
+            for record in self._failed(task, event):
                 self._store.write(record)
-        self._view.event(event)
+            self._append_to_log(task, event)
+            kind: EventKind = "retried" if event.will_retry else "failed"
+            self._tell(kind, task, event.number, event.seconds, f"{event.failure.value}: {event.message}")
+        else:
+            self._tell("started", task, event.number)
 
-    def _failed(self, attempt: Attempt) -> Iterator[Record]:
-        """What a failed attempt leaves: one record for everything that it should have finished and did not."""
-        task = self._work.tasks[attempt.job.id]
+    def _end(self, outcome: Outcome) -> None:
+        task = self._work.tasks[outcome.job.id]
+        if outcome.status == "ok":
+            self._tell("finished", task, seconds=outcome.seconds)
+        elif outcome.status == "skipped":
+            self._tell("skipped", task, message="its pretraining failed")
+
+    def _tell(self, kind: EventKind, task: Task, attempt: int = 1, seconds: float = 0.0, message: str = "") -> None:
+        self._view.take(
+            progress.Event(
+                kind=kind,
+                job=task.cell.id,
+                stage=task.verb,
+                fingerprint=task.fingerprints[0],
+                attempt=attempt,
+                seconds=seconds,
+                message=message,
+            )
+        )
+
+    def _append_to_log(self, task: Task, attempt: Attempt) -> None:
+        with self._store.log(task.cell.id).open("a") as log:
+            when = datetime.now(UTC).isoformat(timespec="seconds")
+            print(f"{when} {task.verb}, attempt {attempt.number}: {attempt.failure.value}: {attempt.message}", file=log)
+            print(attempt.traceback, file=log)
+
+    def _failed(self, task: Task, attempt: Attempt) -> Iterator[Record]:
+        """What a failed attempt leaves: a record for each thing that it should have finished and did not."""
         finished = self._store.finished()
-        identities = task.identities()
         for fingerprint in task.fingerprints:
             if fingerprint in finished:
                 continue
@@ -69,7 +102,7 @@ class Driver:
                 dataset=task.cell.dataset.name,
                 seed=task.cell.seed,
                 control=task.cell.control,
-                identity=canonical(identities[fingerprint]),
+                identity=canonical(task.identity(fingerprint)),
                 started=(datetime.now(UTC) - timedelta(seconds=attempt.seconds)).isoformat(timespec="seconds"),
                 seconds=attempt.seconds,
                 hardware=provenance.hardware(),
@@ -79,6 +112,6 @@ class Driver:
                     "class": attempt.failure.value,
                     "message": attempt.message,
                     "traceback": attempt.traceback,
-                    "final": str(not attempt.will_retry).lower(),
+                    "final": "no" if attempt.will_retry else "yes",
                 },
             )

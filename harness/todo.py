@@ -3,106 +3,116 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from cluster import Failure, Job
 from harness.identity import fingerprint
 from harness.plan import Cell, Plan, Pretraining, cell_to_json
+from harness.record import Kind
+from harness.store import Store
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A job of the scheduler, and what it leaves in the store.
 
     Attributes:
-        fingerprints: of the records it will write.
+        fingerprints: of the records that it will write.
         lease: what it must hold, so that two runs on one store never do the same work at once.
     """
 
     job: Job
     cell: Cell
-    kind: str  #: "pretraining" or "evaluation"
+    kind: Kind
     fingerprints: tuple[str, ...]
     lease: str
 
+    @property
+    def verb(self) -> Literal["pretrain", "evaluate"]:
+        return "pretrain" if self.kind == "pretraining" else "evaluate"
 
-@dataclass(frozen=True)
+    def identity(self, fingerprint: str) -> Any:
+        """What stands behind one of its fingerprints."""
+        if self.kind == "pretraining":
+            return self.cell.encoder
+        return self.cell.judged(self.cell.wanted()[fingerprint])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Todo:
-    """What a run has to do.
+    """What a run has to do: tasks by job id, in the order of the plan; and the cells that it leaves alone."""
 
-    Attributes:
-        tasks: by job id, in the order of the plan.
-        blocked: cells left out because they failed before; `--retry-failed` runs them.
-        finished: cells that need nothing.
-    """
-
-    tasks: Mapping[str, Task] = field(default_factory=dict)
-    blocked: tuple[Cell, ...] = ()
-    finished: tuple[Cell, ...] = ()
+    tasks: Mapping[str, Task]
+    given_up: tuple[Cell, ...]  #: failed for good before; `--retry-failed` runs them
 
 
-def todo(plan: Plan, store: str, finished: frozenset[str], failed: Iterable[str]) -> Todo:
-    """What `plan` still needs.
-
-    Args:
-        store: the folder that workers write to.
-        finished: fingerprints that have an ok record.
-        failed: fingerprints to leave alone: their last attempt failed for good.
-    """
+def todo(plan: Plan, store: Store, *, retry_failed: bool) -> Todo:
+    """What `plan` still needs of `store`."""
+    finished = store.finished()
+    hopeless = frozenset() if retry_failed else failed_for_good(store) - finished
     tasks: dict[str, Task] = {}
-    blocked, complete = [], []
-    hopeless = frozenset(failed) - finished
-    pretraining_jobs: dict[str, str] = {}
+    given_up = []
+    trained_by: dict[str, str] = {}  # pretraining fingerprint -> job id
     for cell in plan.cells:
-        wanted = {cell.evaluation_fingerprint(evaluation): evaluation for evaluation in cell.evaluations}
-        missing = [name for name in wanted if name not in finished]
+        missing = [name for name in cell.wanted() if name not in finished]
+        open_ = [name for name in missing if name not in hopeless]
+        encoder = cell.encoder if isinstance(cell.encoder, Pretraining) else None
         if not missing:
-            complete.append(cell)
             continue
-        trained = cell.encoder if isinstance(cell.encoder, Pretraining) else None
-        if all(name in hopeless for name in missing) or (trained and trained.fingerprint in hopeless):
-            blocked.append(cell)
+        if not open_ or (encoder and encoder.fingerprint in hopeless):
+            given_up.append(cell)
             continue
         after: frozenset[str] = frozenset()
-        if trained and trained.fingerprint not in finished:
-            if trained.fingerprint not in pretraining_jobs:
-                task = _pretraining(plan, cell, trained, store)
+        if encoder and encoder.fingerprint not in finished:
+            if encoder.fingerprint not in trained_by:
+                task = _pretraining(plan, cell, encoder, store)
                 tasks[task.job.id] = task
-                pretraining_jobs[trained.fingerprint] = task.job.id
-            after = frozenset({pretraining_jobs[trained.fingerprint]})
-        task = _evaluation(plan, cell, [name for name in missing if name not in hopeless], store, after)
+                trained_by[encoder.fingerprint] = task.job.id
+            after = frozenset({trained_by[encoder.fingerprint]})
+        task = _evaluation(plan, cell, tuple(open_), store, after)
         tasks[task.job.id] = task
-    return Todo(tasks, tuple(blocked), tuple(complete))
+    return Todo(tasks=tasks, given_up=tuple(given_up))
 
 
-def _pretraining(plan: Plan, cell: Cell, pretraining: Pretraining, store: str) -> Task:
+def failed_for_good(store: Store) -> frozenset[str]:
+    """Fingerprints whose last attempt failed with no retry left. An attempt that a killed driver would have retried is
+    not among them."""
+    last: dict[str, tuple[int, bool]] = {}
+    for record in store.read(name for name in store.record_names() if name.endswith(".failed.json")):
+        final = record.failure is not None and record.failure.get("final") != "no"
+        last[record.fingerprint] = max(last.get(record.fingerprint, (0, False)), (record.attempt, final))
+    return frozenset(name for name, (_, final) in last.items() if final)
+
+
+def _pretraining(plan: Plan, cell: Cell, encoder: Pretraining, store: Store) -> Task:
     job = Job(
         id=f"pretrain {cell.id}",
         target="harness.cell:pretrain",
-        payload={**_payload(plan, cell, store), "checkpoint_seconds": plan.settings["checkpoint_seconds"]},
+        payload={**_payload(plan, cell, store), "checkpoint_seconds": plan.settings["checkpoint"]["seconds"]},
         ranks=cell.ranks,
-        deadline=plan.settings["pretrain_deadline"],
+        deadline=plan.settings["deadline"]["pretrain"],
         retries=_retries(plan),
     )
-    return Task(job, cell, "pretraining", (pretraining.fingerprint,), pretraining.fingerprint)
+    name = encoder.fingerprint
+    return Task(job=job, cell=cell, kind="pretraining", fingerprints=(name,), lease=name)
 
 
-def _evaluation(plan: Plan, cell: Cell, missing: list[str], store: str, after: frozenset[str]) -> Task:
+def _evaluation(plan: Plan, cell: Cell, missing: tuple[str, ...], store: Store, after: Iterable[str]) -> Task:
     job = Job(
         id=f"evaluate {cell.id}",
         target="harness.cell:evaluate",
-        payload={**_payload(plan, cell, store), "fingerprints": missing},
-        after=after,
-        deadline=plan.settings["evaluate_deadline"],
+        payload={**_payload(plan, cell, store), "fingerprints": list(missing)},
+        after=frozenset(after),
+        deadline=plan.settings["deadline"]["evaluate"],
         retries=_retries(plan),
     )
-    judged = {"encoder": cell.encoder, "dataset": cell.dataset, "seed": cell.seed}
-    return Task(job, cell, "evaluation", tuple(missing), fingerprint("judged", judged))
+    lease = fingerprint("evaluations", {"encoder": cell.encoder, "dataset": cell.dataset, "seed": cell.seed})
+    return Task(job=job, cell=cell, kind="evaluation", fingerprints=missing, lease=lease)
 
 
-def _payload(plan: Plan, cell: Cell, store: str) -> dict[str, Any]:
-    return {"store": store, "suite": plan.suite, "cell": cell_to_json(cell)}
+def _payload(plan: Plan, cell: Cell, store: Store) -> dict[str, Any]:
+    return {"store": str(store.root.resolve()), "suite": plan.suite, "cell": cell_to_json(cell)}
 
 
 def _retries(plan: Plan) -> dict[Failure, int]:
