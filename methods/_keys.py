@@ -45,7 +45,7 @@ class Keys:
     def _of(cls, first: Tensor, second: Tensor, root: int) -> Keys:
         upper = torch.full((1, 1), _signed(root >> 32), dtype=torch.int32, device=first.device)
         lower = torch.full((1, 1), _signed(root & _MASK32), dtype=torch.int32, device=first.device)
-        words = _pcg4d(first[None], second[None], upper, lower)
+        words = _pcg4d(first[None], second[None], upper, lower, 1, len(first))
         return cls(words[0, 0], words[0, 1])
 
     def __len__(self) -> int:
@@ -67,7 +67,7 @@ class Keys:
         groups = -(-count // 4)
         counter = torch.arange(groups, dtype=torch.int32, device=self.high.device)[None]
         high, low = self.high[:, None], self.low[:, None]
-        words = _pcg4d(counter, high, low, high ^ low)
+        words = _pcg4d(counter, high, low, high ^ low, len(self), groups)
         return words.view(len(self), 4 * groups)[:, :count].reshape(len(self), *shape)
 
     def uniform(self, *shape: int) -> Tensor:
@@ -118,14 +118,13 @@ def _advance(word: Tensor) -> Tensor:
     return word * _MULTIPLIER + _INCREMENT
 
 
-def _pcg4d(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
-    """Four words per counter: int32 [N, 4, G] from inputs that broadcast to [N, G].
+def _pcg4d(a: Tensor, b: Tensor, c: Tensor, d: Tensor, rows: int, groups: int) -> Tensor:
+    """Four words per counter: int32 [rows, 4, groups] from inputs that broadcast to [rows, groups].
 
     Small batches pay per operation, large ones per byte: hence the constants per example are mixed before they meet
     the counter, and all four words share one buffer.
     """
     a, b, c, d = _advance(a), _advance(b), _advance(c), _advance(d)
-    rows, groups = torch.broadcast_shapes(a.shape, b.shape)
     words = torch.empty(rows, 4, groups, dtype=torch.int32, device=a.device)
     x, y, z, w = words.unbind(1)
     torch.add(a, b * d, out=x)
