@@ -38,27 +38,22 @@ class Keys:
         if examples is None:
             examples = torch.zeros(1, dtype=torch.int64)
         root = _digest(f"{seed}\x1f{purpose}")
-        words = _pcg4d(
-            _to_int32(examples & _MASK32),
-            _to_int32((examples >> 32) & _MASK32),
-            torch.full_like(examples, _signed(root >> 32), dtype=torch.int32),
-            torch.full_like(examples, _signed(root & _MASK32), dtype=torch.int32),
-        )
-        return cls(words[0], words[1])
+        low, high = _to_int32(examples & _MASK32), _to_int32((examples >> 32) & _MASK32)
+        return cls._of(low, high, root)
+
+    @classmethod
+    def _of(cls, first: Tensor, second: Tensor, root: int) -> Keys:
+        upper = torch.full((1, 1), _signed(root >> 32), dtype=torch.int32, device=first.device)
+        lower = torch.full((1, 1), _signed(root & _MASK32), dtype=torch.int32, device=first.device)
+        words = _pcg4d(first[None], second[None], upper, lower, 1, len(first))
+        return cls(words[0, 0], words[0, 1])
 
     def __len__(self) -> int:
         return self.high.shape[0]
 
     def fold(self, purpose: str) -> Keys:
         """The streams for another purpose of the same examples."""
-        root = _digest(purpose)
-        words = _pcg4d(
-            self.high,
-            self.low,
-            torch.full_like(self.high, _signed(root >> 32)),
-            torch.full_like(self.low, _signed(root & _MASK32)),
-        )
-        return Keys(words[0], words[1])
+        return self._of(self.high, self.low, _digest(purpose))
 
     def to(self, device: torch.device | str) -> Keys:
         return Keys(self.high.to(device), self.low.to(device))
@@ -70,20 +65,25 @@ class Keys:
         """Uniform 32-bit words: int32 [N, *shape]."""
         count = math.prod(shape)
         groups = -(-count // 4)
-        counter = torch.arange(groups, dtype=torch.int32, device=self.high.device)
-        lane = counter.expand(len(self), groups)
-        high, low = self.high[:, None].expand_as(lane), self.low[:, None].expand_as(lane)
-        words = torch.stack(_pcg4d(lane, high, low, high ^ low), dim=-1)
-        return words.reshape(len(self), 4 * groups)[:, :count].reshape(len(self), *shape)
+        counter = torch.arange(groups, dtype=torch.int32, device=self.high.device)[None]
+        high, low = self.high[:, None], self.low[:, None]
+        words = _pcg4d(counter, high, low, high ^ low, len(self), groups)
+        return words.view(len(self), 4 * groups)[:, :count].reshape(len(self), *shape)
 
     def uniform(self, *shape: int) -> Tensor:
         """Uniform in [0, 1) with 24 bits: float32 [N, *shape]."""
-        return ((self.bits(*shape) >> 8) & 0xFFFFFF).float() * 2.0**-24
+        return self.bits(*shape).bitwise_right_shift_(8).bitwise_and_(0xFFFFFF).float().mul_(2.0**-24)
 
     def normal(self, *shape: int) -> Tensor:
-        """Standard normal by Box and Muller: float32 [N, *shape]."""
-        first, second = self.uniform(2, *shape).unbind(1)
-        return torch.sqrt(-2.0 * torch.log1p(-first)) * torch.cos(2.0 * math.pi * second)
+        """Standard normal by Box and Muller, below 5.8 in size: float32 [N, *shape].
+
+        The bits behind it are the same everywhere, the logarithm and the cosine only up to rounding.
+        """
+        count = math.prod(shape)
+        first, second = self.uniform(2, -(-count // 2)).unbind(1)
+        radius, angle = torch.log1p(-first).mul_(-2.0).sqrt_(), second * (2.0 * math.pi)
+        pairs = torch.cat((radius * torch.cos(angle), radius * torch.sin(angle)), dim=1)
+        return pairs[:, :count].reshape(len(self), *shape)
 
     def integers(self, high: int, *shape: int) -> Tensor:
         """Uniform integers in [0, high), bias below high / 2^32: int64 [N, *shape]."""
@@ -114,16 +114,26 @@ def _to_int32(words: Tensor) -> Tensor:
     return torch.where(words > 0x7FFFFFFF, words - (1 << 32), words).to(torch.int32)
 
 
-def _pcg4d(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    a, b, c, d = (word * _MULTIPLIER + _INCREMENT for word in (a, b, c, d))
-    a, b, c, d = _mix(a, b, c, d)
-    a, b, c, d = (word ^ ((word >> 16) & 0xFFFF) for word in (a, b, c, d))
-    return _mix(a, b, c, d)
+def _advance(word: Tensor) -> Tensor:
+    return word * _MULTIPLIER + _INCREMENT
 
 
-def _mix(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    a = a + b * d
-    b = b + c * a
-    c = c + a * b
-    d = d + b * c
-    return a, b, c, d
+def _pcg4d(a: Tensor, b: Tensor, c: Tensor, d: Tensor, rows: int, groups: int) -> Tensor:
+    """Four words per counter: int32 [rows, 4, groups] from inputs that broadcast to [rows, groups].
+
+    Small batches pay per operation, large ones per byte: hence the constants per example are mixed before they meet
+    the counter, and all four words share one buffer.
+    """
+    a, b, c, d = _advance(a), _advance(b), _advance(c), _advance(d)
+    words = torch.empty(rows, 4, groups, dtype=torch.int32, device=a.device)
+    x, y, z, w = words.unbind(1)
+    torch.add(a, b * d, out=x)
+    torch.addcmul(b, c, x, out=y)
+    torch.addcmul(c, x, y, out=z)
+    torch.addcmul(d, y, z, out=w)
+    words ^= (words >> 16).bitwise_and_(0xFFFF)
+    x.addcmul_(y, w)
+    y.addcmul_(z, x)
+    z.addcmul_(x, y)
+    w.addcmul_(y, z)
+    return words
