@@ -69,7 +69,7 @@ class Store:
                 durable.sweep(store.record_folder, now=now, older_than=_ABANDONED)
             elif not store.record_folder.is_dir():
                 raise StoreError(f"there is no store at {root}; name another with --store, or run a suite first")
-            store.record_names()
+            store._listed()  # can it be read?
         except OSError as error:
             raise StoreError(_explained(error, root)) from error
         return store
