@@ -11,6 +11,9 @@ from typing import Any
 #: Bump when the canonical form changes: every fingerprint changes with it.
 IDENTITY_VERSION = 1
 
+#: Below this every whole number has a float of its own, so that 1.0 and 1 can be told to be the same.
+_EXACT = 2.0**53
+
 
 def canonical(value: Any) -> Any:
     """Plain JSON with one form per meaning: sorted keys, tuples as lists, sets sorted, 1.0 and 1 alike.
@@ -30,7 +33,7 @@ def canonical(value: Any) -> Any:
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise ValueError(f"{value} has no place in a fingerprint")
-        return int(value) if value.is_integer() else value
+        return int(value) if value.is_integer() and abs(value) < _EXACT else value
     if value is None or isinstance(value, (str, bool, int)):
         return value
     raise TypeError(f"no canonical form for {type(value).__name__}: {value!r}")
@@ -38,5 +41,10 @@ def canonical(value: Any) -> Any:
 
 def fingerprint(kind: str, value: Any) -> str:
     """Sixteen hex digits that name `value` among those of its kind."""
-    text = json.dumps([IDENTITY_VERSION, kind, canonical(value)], sort_keys=True, separators=(",", ":"))
+    return digest(kind, canonical(value))
+
+
+def digest(kind: str, form: Any) -> str:
+    """The fingerprint of a canonical form."""
+    text = json.dumps([IDENTITY_VERSION, kind, form], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

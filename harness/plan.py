@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from harness.identity import fingerprint
+from harness.identity import canonical, digest
 
 Control = Literal["raw", "untrained"]
 
@@ -21,6 +21,11 @@ class DatasetChoice:
     config: Mapping[str, Any]
     content: Mapping[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def identity(self) -> Any:
+        """Canonical JSON."""
+        return canonical(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Initialisation:
@@ -31,6 +36,17 @@ class Initialisation:
     config: Mapping[str, Any]
     dataset: DatasetChoice  #: what `fit` and the pretext task see
     seed: int
+
+    @cached_property
+    def identity(self) -> Any:
+        """Canonical JSON."""
+        return {
+            "method": self.method,
+            "version": self.version,
+            "config": canonical(self.config),
+            "dataset": self.dataset.identity,
+            "seed": self.seed,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +64,18 @@ class Pretraining:
     compute: Mapping[str, Any]
 
     @cached_property
+    def identity(self) -> Any:
+        """Canonical JSON."""
+        return {
+            "initialisation": self.initialisation.identity,
+            "training": canonical(self.training),
+            "compute": canonical(self.compute),
+        }
+
+    @cached_property
     def fingerprint(self) -> str:
         """`pretrain_fp`."""
-        return fingerprint("pretraining", self)
+        return digest("pretraining", self.identity)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +87,11 @@ class Evaluation:
     protocol_version: int
     protocol_config: Mapping[str, Any]
 
+    @cached_property
+    def identity(self) -> Any:
+        """Canonical JSON."""
+        return canonical(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -72,6 +102,7 @@ class Cell:
         control: None for a trained encoder.
         encoder: a Pretraining (trained), an Initialisation (untrained), or None (raw input).
         ranks, gpus_per_rank, cpus_per_rank: where it runs; not part of identity.
+        dataset_as: the dataset's `as:` name, where a suite gives it one; not part of identity.
     """
 
     label: str
@@ -83,17 +114,31 @@ class Cell:
     ranks: int = 1
     gpus_per_rank: float = 0.0
     cpus_per_rank: float = 1.0
+    dataset_as: str | None = None
+
+    @property
+    def dataset_label(self) -> str:
+        """As tables name the dataset."""
+        return self.dataset_as or self.dataset.name
 
     @property
     def id(self) -> str:
         """As people name it: "sdae/rectangles/0", "sdae.untrained/rectangles/0", "raw/rectangles/0"."""
         twin = ".untrained" if self.control == "untrained" else ""
-        return f"{self.label}{twin}/{self.dataset.name}/{self.seed}"
+        return f"{self.label}{twin}/{self.dataset_label}/{self.seed}"
+
+    def evaluation_identity(self, evaluation: Evaluation) -> Any:
+        """All that decides the scores of an evaluation, as canonical JSON."""
+        return {
+            "encoder": None if self.encoder is None else self.encoder.identity,
+            "dataset": self.dataset.identity,
+            "seed": self.seed,
+            "evaluation": evaluation.identity,
+        }
 
     def evaluation_fingerprint(self, evaluation: Evaluation) -> str:
         """`eval_fp`: the encoder, the dataset it is judged on, the task and the protocol."""
-        judged = {"encoder": self.encoder, "dataset": self.dataset, "seed": self.seed, "evaluation": evaluation}
-        return fingerprint("evaluation", judged)
+        return digest("evaluation", self.evaluation_identity(evaluation))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,238 @@
+"""The entries of a suite with their classes, presets and configurations found and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.configuration import check, defaults, layered
+from harness.datasets import Task
+from harness.identity import canonical
+from harness.mistakes import Route, suggestion
+from harness.plan import DatasetChoice
+from harness.rosters import Rosters, unknown
+from harness.suite import DatasetEntry, Suite
+from harness.suite_file import Located
+from methods import Method, Preset, Spec, TaskKind, Training
+
+#: Takes note of a mistake at a place; resolving goes on with what is left.
+Report = Callable[[Route, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedMethod:
+    """A row of the matrix."""
+
+    route: Route
+    label: str
+    kind: type[Method]
+    config: Any  #: an instance of `kind.Config`
+    preset: Preset
+    pretrain: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """What an encoder is pretrained on, or judged on."""
+
+    choice: DatasetChoice
+    spec: Spec
+    tasks: Mapping[str, Task]
+    pretrain: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedDataset:
+    """A column of the matrix."""
+
+    route: Route
+    label: str
+    judged: Corpus
+    pretrained: Corpus  #: the same, save with `pretrain_on`
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedProtocol:
+    """One way to solve tasks."""
+
+    name: str
+    version: int
+    kinds: frozenset[TaskKind]
+    config: Mapping[str, Any]
+
+
+def resolve_methods(entries: Sequence[Located], suite: Suite, rosters: Rosters, report: Report) -> list[ResolvedMethod]:
+    """Methods with their presets and configurations: the Config's defaults, then the preset's, then the suite's."""
+    _check_presets(entries, suite, report)
+    labels: dict[str, Route] = {}
+    found = []
+    for route, entry in entries:
+        if not _take(labels, entry.label, route, report):
+            continue
+        if entry.label == "raw":
+            report(route, 'the label "raw" is kept for raw input; choose another with "as:"')
+        kind = rosters.methods.get(entry.name)
+        if kind is None:
+            report((*route, "name"), unknown("method", entry.name, rosters.methods))
+            continue
+        name, place = _preset_name(route, entry, suite)
+        preset = kind.presets.get(name)
+        if preset is None:
+            report(place, f"{entry.name} has no preset {name!r}; {suggestion(name, kind.presets)}")
+            continue
+        config = _configured(kind.Config, canonical(preset.config), entry.config, route, report)
+        if config is not None:
+            found.append(
+                ResolvedMethod(
+                    route=route,
+                    label=entry.label,
+                    kind=kind,
+                    config=config,
+                    preset=preset,
+                    pretrain=entry.pretrain.said(),
+                )
+            )
+    return found
+
+
+def resolve_datasets(entries: Sequence[Located], rosters: Rosters, report: Report) -> list[ResolvedDataset]:
+    """Datasets with their configurations, and what encoders for them are pretrained on."""
+    labels: dict[str, Route] = {}
+    corpora: dict[str, Corpus | None] = {}
+    for route, entry in entries:
+        _take(labels, entry.label, route, report)
+        corpora.setdefault(
+            entry.label, _corpus(route, entry.name, entry.config, entry.pretrain.said(), rosters, report)
+        )
+    found = []
+    for route, entry in entries:
+        judged = corpora[entry.label]
+        pretrained = judged if entry.pretrain_on is None else _other(route, entry, corpora, rosters, report)
+        if judged is not None and pretrained is not None and labels[entry.label] == route:
+            found.append(ResolvedDataset(route=route, label=entry.label, judged=judged, pretrained=pretrained))
+    return found
+
+
+def resolve_protocols(entries: Sequence[Located], rosters: Rosters, report: Report) -> list[ResolvedProtocol]:
+    """Protocols with their configurations."""
+    names: dict[str, Route] = {}
+    found = []
+    for route, entry in entries:
+        kind = rosters.protocols.get(entry.name)
+        if kind is None:
+            report((*route, "name"), unknown("protocol", entry.name, rosters.protocols))
+            continue
+        if names.setdefault(entry.name, route) != route:
+            report(route, f'the protocol "{entry.name}" is listed twice; one configuration of it counts')
+        config = _configured(kind.Config, {}, entry.config, route, report)
+        if config is not None:
+            plain = canonical(config)
+            found.append(ResolvedProtocol(name=entry.name, version=kind.version, kinds=kind.kinds, config=plain))
+    return found
+
+
+def resolve_training(method: ResolvedMethod, corpus: Corpus, suite: Suite, report: Report) -> Mapping[str, Any] | None:
+    """The fields of `methods.Training`: the preset's, then the suite's `pretrain`, then the dataset's, then the
+    method's. Of `steps` and `epochs` the later one replaces the other. `epochs` is not turned into steps here, since
+    it counts per stage, and only a built method knows its stages."""
+    merged: dict[str, Any] = {}
+    preset = canonical(dataclasses.asdict(method.preset.training))
+    for layer in (preset, suite.pretrain.said(), corpus.pretrain, method.pretrain):
+        given = {key: value for key, value in layer.items() if value is not None}
+        if given.keys() & {"steps", "epochs"}:
+            merged.pop("steps", None)
+            merged.pop("epochs", None)
+        merged.update(given)
+    where = f"training of {method.label} on {corpus.choice.name}"
+    training, wrong = check(Training, merged)
+    for complaint in wrong:
+        report(method.route, f"{where}: {'.'.join(map(str, complaint.route))}: {complaint.message}")
+    if training is None:
+        return None
+    if not merged.keys() & {"steps", "epochs"}:
+        report(method.route, f"{where}: neither steps nor epochs is given; add pretrain: {{steps: ...}}")
+        return None
+    smallest = suite.resources.ranks * training.accumulate
+    if training.batch_size < smallest:
+        report(
+            method.route,
+            f"{where}: batch_size {training.batch_size} cannot be split over {suite.resources.ranks} ranks x "
+            f"{training.accumulate} micro-batches; it takes at least {smallest}",
+        )
+    plain: Mapping[str, Any] = canonical(training)
+    return plain
+
+
+def _take(labels: dict[str, Route], label: str, route: Route, report: Report) -> bool:
+    first = labels.setdefault(label, route)
+    if first != route:
+        report(route, f'the label "{label}" is taken by {first[0]}[{first[1]}]; give one of them another with "as:"')
+    return first == route
+
+
+def _check_presets(entries: Sequence[Located], suite: Suite, report: Report) -> None:
+    known = {name for _, entry in entries for name in (entry.label, entry.name)}
+    for key in suite.preset if isinstance(suite.preset, dict) else ():
+        if key not in known:
+            report(("preset", key), f"no method of this suite is named so; {suggestion(key, known)}")
+
+
+def _preset_name(route: Route, entry: Any, suite: Suite) -> tuple[str, Route]:
+    if entry.preset is not None:
+        return entry.preset, (*route, "preset")
+    if isinstance(suite.preset, str):
+        return suite.preset, ("preset",)
+    key = entry.label if entry.label in suite.preset else entry.name
+    return suite.preset.get(key, "small"), ("preset", key)
+
+
+def _configured(settings: type, preset: Mapping[str, Any], own: Mapping[str, Any], route: Route, report: Report) -> Any:
+    config, wrong = check(settings, layered(defaults(settings), preset, own))
+    for complaint in wrong:
+        report((*route, "config", *complaint.route), complaint.message)
+    return config
+
+
+def _corpus(
+    route: Route,
+    name: str,
+    config: Mapping[str, Any],
+    pretrain: Mapping[str, Any],
+    rosters: Rosters,
+    report: Report,
+) -> Corpus | None:
+    kind = rosters.datasets.get(name)
+    if kind is None:
+        report((*route, "name"), unknown("dataset", name, rosters.datasets))
+        return None
+    settings = _configured(kind.Config, {}, config, route, report)
+    if settings is None:
+        return None
+    try:
+        dataset = kind(settings)
+        choice = DatasetChoice(
+            name=name, version=kind.version, config=canonical(settings), content=canonical(dataset.content())
+        )
+        return Corpus(choice=choice, spec=dataset.spec, tasks=dataset.tasks, pretrain=pretrain)
+    except (OSError, ValueError) as error:
+        report(route, f"the dataset {name} cannot be used: {error}")
+        return None
+
+
+def _other(
+    route: Route, entry: DatasetEntry, corpora: Mapping[str, Corpus | None], rosters: Rosters, report: Report
+) -> Corpus | None:
+    """The corpus of `pretrain_on`: that of another entry, trained on as it says there; or any dataset."""
+    assert entry.pretrain_on is not None
+    name, config = entry.pretrain_on.name, entry.pretrain_on.config
+    place: Route = (*route, "pretrain_on")
+    if entry.pretrain.said():
+        report((*route, "pretrain"), f"training happens on {name} here; say this at the entry of {name}")
+    if name in corpora and not config:
+        return corpora[name]
+    if name not in rosters.datasets:
+        report((*place, "name"), unknown("dataset", name, {**rosters.datasets, **corpora}))
+        return None
+    return _corpus(place, name, config, {}, rosters, report)
