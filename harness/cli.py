@@ -47,20 +47,18 @@ def run(
     json: AsJson = False,
 ) -> None:
     """Run what is not done yet, then print the leaderboard. Interrupt and repeat at will: nothing finished is lost."""
-    from harness.run import run_suite
+    from harness.run import Where, run_suite
 
     sys.exit(
         run_suite(
             suite,
             store=store,
-            settings=set_,
+            sets=set_,
             only=only,
             seeds=seeds,
             retry_failed=retry_failed,
-            local=local,
-            address=address,
-            slots=slots,
-            as_json=json,
+            where=Where(local=local, address=address, slots=slots),
+            json_lines=json,
         )
     )
 

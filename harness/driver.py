@@ -10,7 +10,7 @@ from cluster.pool import Claim, Done, Event, Pool, Run, Wait
 from harness import progress, provenance
 from harness.identity import canonical
 from harness.lease import Holder, LeaseKeeper
-from harness.live import Watched
+from harness.watched import Watched
 from harness.plan import Plan
 from harness.progress import EventKind
 from harness.record import Record

@@ -11,19 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from rich.console import Console
+
 from cluster import Hooks, SlotSize
 from cluster.capacity import ImpossibleRequest
 from cluster.local import LocalPool
 from cluster.pool import Pool, PoolError
 from cluster.ray_pool import RayPool
+from harness.board_formats import show
 from harness.driver import Driver
 from harness.failures import UserError
-from harness.plan import Plan
-from harness.planning import load_plan
-from harness.progress import open_view
-from harness.results import print_board, write_page
+from harness.live import choose_view
+from harness.plan import Plan, plan_to_json
+from harness.planning import plan_suite
+from harness.results import board_of, write_page
 from harness.store import Store
-from harness.todo import todo
+from harness.todo import Todo, todo
+from harness.watched import Watched
 
 COMPLETE, INCOMPLETE, INTERRUPTED = 0, 1, 130
 HOOKS = Hooks(warm="harness.engine:warm", host="harness.engine:host", leave="harness.engine:leave")
@@ -42,43 +46,59 @@ def run_suite(
     suite: str,
     *,
     store: Path,
-    settings: Sequence[str],
+    sets: Sequence[str],
     only: Sequence[str],
     seeds: str | None,
     retry_failed: bool,
     where: Where,
-    as_json: bool,
+    json_lines: bool,
 ) -> int:
     """Run what `suite` still needs, print the board, say where everything lies. Returns the exit code."""
-    plan = load_plan(suite, settings=settings, only=only, seeds=seeds)
+    plan = plan_suite(suite, sets=sets, seeds=seeds, only=only)
     opened = Store.open(store)
-    opened.put_plan(plan)
-    finished = opened.finished()
-    work = todo(plan, str(opened.root), finished, () if retry_failed else opened.hopeless())
-    driver = Driver(plan, work, opened)
+    opened.put_json(opened.plan(plan.suite), plan_to_json(plan))
+    work = todo(plan, opened, retry_failed=retry_failed)
     try:
-        with _terminate_like_interrupt(), open_view(opened, as_json=as_json) as view:
-            if work.tasks:
-                with _pool(plan, where) as pool:
-                    driver.drive(pool, view)
+        with _terminate_like_interrupt():
+            _drive(plan, work, opened, where, json_lines)
+            complete = _conclude(plan, work, opened, quiet=json_lines)
     except KeyboardInterrupt:
-        print(f"\nharness: interrupted; finished cells are kept. To go on:\n  {_command()}", file=sys.stderr)
+        print(f"\nharness: interrupted; what is finished is kept. To go on:\n  {_command()}", file=sys.stderr)
         return INTERRUPTED
     except (ImpossibleRequest, PoolError) as error:
         raise UserError(str(error)) from error
-    if not as_json:
-        print_board(plan, opened)
-        print(f"\nstore   {store}\nreport  {write_page(plan, opened)}")
-    return COMPLETE if driver.complete else INCOMPLETE
+    return COMPLETE if complete else INCOMPLETE
+
+
+def _drive(plan: Plan, work: Todo, store: Store, where: Where, json_lines: bool) -> None:
+    if not work.tasks:
+        return
+    view = choose_view(store.root / "progress", sys.stdout, json_lines=json_lines)
+    with _pool(plan, where) as pool, Watched(view) as watched:
+        Driver(plan, work, store, watched).drive(pool)
+
+
+def _conclude(plan: Plan, work: Todo, store: Store, *, quiet: bool) -> bool:
+    """Show the board; returns whether every cell of the plan has its scores."""
+    board = board_of(store, plan)
+    page = store.root / "report.html"
+    if work.tasks or not page.exists():
+        write_page(store, plan, board)
+    if not quiet:
+        Console().print(show(board))
+        for cell in work.given_up:
+            print(f"failed before, left alone: {cell.id} (harness logs {cell.id}; run again with --retry-failed)")
+        print(f"store   {store.root}\nreport  {page}")
+    finished = store.finished()
+    return all(finished.issuperset(cell.wanted()) for cell in plan.cells)
 
 
 def _pool(plan: Plan, where: Where) -> Pool:
-    size = SlotSize(
-        cpus=max((cell.cpus_per_rank for cell in plan.cells), default=1.0),
-        gpus=max((cell.gpus_per_rank for cell in plan.cells), default=0.0),
-    )
     if where.local:
-        return LocalPool(hooks=HOOKS)
+        return LocalPool(HOOKS)
+    size = SlotSize(
+        cpus=max(cell.cpus_per_rank for cell in plan.cells), gpus=max(cell.gpus_per_rank for cell in plan.cells)
+    )
     return RayPool(size, where.slots, HOOKS, address=where.address)
 
 

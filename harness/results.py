@@ -1,0 +1,179 @@
+"""From a store to what people look at: the board of a suite, and its page of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness import provenance
+from harness.leaderboard import GROUP, Board, leaderboard
+from harness.plan import Cell, Plan, Pretraining
+from harness.record import Record
+from harness.report.gallery import load_panels
+from harness.report.html import write_report
+from harness.report.page import BoardRow, BoardSection, Curve, Interval, Page, Picture, Problem
+from harness.store import Store
+from harness.table import tidy
+from harness.wording import duration
+
+
+def board_of(store: Store, plan: Plan | None) -> Board:
+    """The leaderboard of a plan's cells, or of all that the store holds."""
+    return leaderboard(tidy(store), plan)
+
+
+def write_page(store: Store, plan: Plan | None, board: Board) -> Path:
+    """Write the report beside the records; returns its path."""
+    path = store.root / "report.html"
+    pretrainings = list(_pretrainings(store, plan))
+    write_report(
+        Page(
+            title=plan.suite if plan else store.root.name,
+            summary="Frozen encoders, probed. Mean over seeds with its 95% interval; controls stand beside the methods.",
+            facts=list(_facts(board, pretrainings)),
+            findings=list(_findings(board)),
+            board=[_section(rows) for rows in _groups(board)],
+            curves=[curve for record in pretrainings for curve in _curves(record)],
+            gallery=list(_pictures(store, pretrainings)),
+            problems=list(_problems(store, plan)),
+            provenance=_provenance(),
+        ),
+        path,
+    )
+    return path
+
+
+def _groups(board: Board) -> Iterator[list[dict[str, Any]]]:
+    for _, rows in board.rows.group_by(GROUP, maintain_order=True):
+        yield rows.to_dicts()
+
+
+def _section(rows: Sequence[Mapping[str, Any]]) -> BoardSection:
+    first = rows[0]
+    return BoardSection(
+        dataset=first["dataset"],
+        task=first["task"],
+        protocol=first["protocol"],
+        metric=first["metric"],
+        higher_is_better=bool(first["higher_is_better"]),
+        rows=[_row(row) for row in rows],
+    )
+
+
+def _row(row: Mapping[str, Any]) -> BoardRow:
+    return BoardRow(
+        label=row["method"],
+        control=row["control"],
+        score=_interval(row["value"], row["low"], row["high"]),
+        n=row["seeds"],
+        basis="test sample" if row["interval"] == "test sample" else "seeds",
+        rank="" if row["rank"] is None else str(row["rank"]),
+        gain=_interval(row["delta"], row["delta_low"], row["delta_high"]),
+        seconds=row["pretrain_seconds"],
+        flags=[*row["flags"], *_absences(row)],
+    )
+
+
+def _absences(row: Mapping[str, Any]) -> Iterator[str]:
+    for state in ("failed", "skipped", "missing"):
+        if row[state]:
+            yield f"{row[state]} {state}"
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> Interval | None:
+    return None if value is None else Interval(value=value, low=low, high=high)
+
+
+def _facts(board: Board, pretrainings: Sequence[Record]) -> Iterator[tuple[str, str]]:
+    rows = board.rows
+    yield "methods", str(rows.filter(rows["control"].is_null())["method"].n_unique())
+    yield "datasets", str(rows["dataset"].n_unique())
+    yield "encoders trained", str(len(pretrainings))
+    yield "training time", duration(sum(record.seconds for record in pretrainings))
+
+
+def _findings(board: Board) -> Iterator[str]:
+    """What each group of the board says, in words that claim no more than the intervals do."""
+    for rows in _groups(board):
+        ranked = [row for row in rows if row["rank"] is not None]
+        if not ranked:
+            continue
+        best = ranked[0]
+        where = f"{best['dataset']}, {best['task']} ({best['protocol']})"
+        gain = best["delta"]
+        text = f"{where}: {best['method']} ranks first with {best['metric']} {best['value']:.3f}"
+        if gain is not None and best["delta_low"] is not None:
+            text += f", {gain:+.3f} over its untrained twin ({best['delta_low']:+.3f} to {best['delta_high']:+.3f})"
+        yield f"{text}; {best['seeds']} seed{'s' * (best['seeds'] != 1)}."
+
+
+def _pretrainings(store: Store, plan: Plan | None) -> Iterator[Record]:
+    """Records of the trained encoders, by label and seed; of a plan, only its own."""
+    wanted = None if plan is None else {name for cell in plan.cells if (name := _trained(cell))}
+    names = [
+        name
+        for name in sorted(store.record_names())
+        if name.startswith("pretraining-") and name.endswith(".ok.json") and _wanted(name, wanted)
+    ]
+    found = {record.fingerprint: record for record in store.read(names)}
+    yield from sorted(found.values(), key=lambda record: (record.dataset, record.label, record.seed))
+
+
+def _wanted(name: str, fingerprints: set[str] | None) -> bool:
+    return fingerprints is None or name.split("-")[1] in fingerprints
+
+
+def _trained(cell: Cell) -> str | None:
+    return cell.encoder.fingerprint if isinstance(cell.encoder, Pretraining) else None
+
+
+def _curves(record: Record) -> Iterator[Curve]:
+    stages: dict[int, list[tuple[float, float]]] = {}
+    for point in record.result.get("curve", ()):
+        stages.setdefault(point["stage"], []).append((point["step"], point["loss"]))
+    for stage, points in stages.items():
+        yield Curve(dataset=record.dataset, label=record.label, seed=record.seed, stage=stage, points=points)
+
+
+def _pictures(store: Store, pretrainings: Sequence[Record]) -> Iterator[Picture]:
+    """The gallery of each method on each dataset, from its first seed."""
+    shown = set()
+    for record in pretrainings:
+        group = f"{record.label} on {record.dataset}"
+        if group in shown:
+            continue
+        shown.add(group)
+        for panel in load_panels(store.artifacts(record.fingerprint) / "gallery"):
+            yield Picture(group=group, title=panel.title, caption=panel.caption, file=panel.file)
+
+
+def _problems(store: Store, plan: Plan | None) -> Iterator[Problem]:
+    finished = store.finished()
+    failures = {
+        record.fingerprint: record
+        for record in store.read(sorted(name for name in store.record_names() if name.endswith(".failed.json")))
+    }
+    for cell in plan.cells if plan else ():
+        for name in filter(None, (_trained(cell), *cell.wanted())):
+            if name in finished:
+                continue
+            record = failures.get(name)
+            if record is not None and record.failure is not None:
+                reason = f"{record.failure['class']}: {record.failure['message']}"
+                yield Problem(cell=cell.id, status="failed", reason=reason)
+                break
+    for pair in plan.not_applicable if plan else ():
+        yield Problem(cell=f"{pair.label}/{pair.dataset}", status="not applicable", reason=pair.reason)
+
+
+def _provenance() -> dict[str, str]:
+    commit = provenance.git()
+    machine = provenance.hardware()
+    return {
+        "harness": harness.__version__,
+        **{name: str(version) for name, version in provenance.versions().items()},
+        "commit": f"{commit.get('commit') or 'unknown'}{' and changes' if commit.get('dirty') else ''}",
+        "machine": ", ".join(f"{name} {value}" for name, value in machine.items() if value),
+    }
