@@ -136,7 +136,7 @@ def test_of_eight_processes_exactly_one_gets_a_lease(tmp_path: Path, stale: bool
         for round_ in range(rounds):
             _age(_taken(tmp_path / f"{round_}", ELSEWHERE), LIFETIME + 2 * MARGIN)
     context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(8)
+    barrier = context.Barrier(8, timeout=60)
     racers = [context.Process(target=_race, args=(tmp_path, number, barrier, rounds)) for number in range(8)]
     for racer in racers:
         racer.start()

@@ -141,6 +141,15 @@ def test_a_corrupt_index_is_rebuilt(store: Store, harm: str) -> None:
     assert rebuilt.read_bytes() == data
 
 
+def test_an_index_that_says_something_else_is_rebuilt(store: Store) -> None:
+    """Whole, of the right columns, and wrong: only its digest gives it away."""
+    store.write(evaluation(A0, 0.5))
+    whole = tidy(store)
+    (index,) = _index(store)
+    pl.read_parquet(index).with_columns(value=pl.lit(1.0)).write_parquet(index)
+    assert tidy(store).equals(whole)
+
+
 def test_a_whole_index_of_other_columns_is_rebuilt(store: Store) -> None:
     store.write(evaluation(A0, 0.5))
     whole = tidy(store)
