@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -138,7 +138,7 @@ class TerminalView(View):
             self._progress.refresh(self._folder)
         self._live.update(self._draw(now), refresh=True)
 
-    def _draw(self, now: float) -> Group:
+    def _draw(self, now: float) -> Table:
         progress = self._progress
         done = sum(progress.ended.values())
         jobs = list(progress.running.values())
@@ -149,7 +149,10 @@ class TerminalView(View):
         if len(jobs) > room:
             table.add_row(Text(f"and {len(jobs) - room} more", style="dim"))
         bar = ProgressBar(total=max(1, progress.total), completed=done, width=min(60, self._console.width))
-        return Group(table, bar, Text(summarise(progress, now)))
+        lines = Table.grid()
+        for line in (table, bar, Text(summarise(progress, now))):
+            lines.add_row(line)
+        return lines
 
 
 def describe(event: Event, progress: Progress) -> str:

@@ -17,7 +17,7 @@ from harness.report.page import BoardSection, Interval, Page, Picture
 from harness.wording import difference, duration, number
 
 #: Bytes of PNG files that a page holds; pictures beyond it are named, not shown, and the page says so.
-PICTURE_BUDGET = 12_000_000
+PICTURE_BUDGET = 8_000_000
 
 
 def write_report(page: Page, path: Path, picture_budget: int = PICTURE_BUDGET) -> None:
@@ -49,7 +49,7 @@ def render(page: Page, picture_budget: int = PICTURE_BUDGET) -> str:
 
 
 def verdict(gain: Interval) -> str:
-    """Of a gain where higher is better: "better" or "worse" if the interval leaves out zero, else "unclear"."""
+    """Of a gain over the untrained twin: "better" or "worse" if the interval leaves out zero, else "unclear"."""
     if gain.low is not None and gain.low > 0:
         return "better"
     if gain.high is not None and gain.high < 0:

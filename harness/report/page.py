@@ -30,7 +30,7 @@ class BoardRow:
         n: seeds behind the score.
         basis: what the interval is over, such as "seeds" or "test sample".
         rank: as text, because it may be an interval ("1" or "1–2"); "" for controls.
-        gain: over the untrained twin, in units of the metric.
+        gain: over the untrained twin, in units of the metric, signed so that more than zero is better.
         seconds: of one cell, pretraining and evaluation together.
         flags: short warnings, shown as they are.
     """

@@ -99,6 +99,7 @@ def test_the_terminal_shows_what_is_at_work(tmp_path: Path) -> None:
         view.poll()
         for text in ("m/d/0", "stage 2", "25%", "210 steps/s", "loss 0.125", "about 30 s left"):
             assert text in stream.getvalue()
+        assert "\n0 done, 1 running of 1" in stream.getvalue()  # on a line of its own
         (tmp_path / "abc.json").write_text('{"step": 31, "st')  # torn: the last whole one stays
         clock.now += 1
         view.poll()
@@ -126,6 +127,7 @@ def test_the_terminal_is_tidied_when_the_run_is_interrupted(tmp_path: Path) -> N
             view.poll()
             raise KeyboardInterrupt
 
-    pytest.raises(KeyboardInterrupt, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     shown, hidden = stream.getvalue().rfind("\x1b[?25h"), stream.getvalue().rfind("\x1b[?25l")
     assert shown > hidden >= 0  # the cursor is back
