@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from harness.datasets._dataset import SPLITS, Dataset, SplitName, Task, Writer
+from harness.datasets._dataset import SPLITS, Dataset, DatasetError, SplitName, Task, Writer
 from methods import discover
 
-__all__ = ["SPLITS", "Dataset", "SplitName", "Task", "Writer", "roster"]
+__all__ = ["SPLITS", "Dataset", "DatasetError", "SplitName", "Task", "Writer", "roster"]
 
 
 @cache

@@ -21,6 +21,10 @@ SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
 
+class DatasetError(Exception):
+    """A dataset cannot be used. The message is for people: what, where, and what to do about it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One labelled problem of a dataset.
@@ -42,7 +46,10 @@ class Task:
 
 
 class Writer(Protocol):
-    """Takes the columns of one split, in any order."""
+    """Takes the columns of one split, in any order.
+
+    Every method raises DatasetError naming dataset, split and column if the values break the contract.
+    """
 
     def dense(self, name: str, values: NDArray[Any]) -> None:
         """An input of all examples: [N, ...]."""
@@ -57,7 +64,7 @@ class Writer(Protocol):
         ...
 
     def labels(self, task: str, values: NDArray[Any]) -> None:
-        """Targets of a task: class -> int64 [N]."""
+        """Targets of a task: class -> int64 [N], indices into `Task.classes`."""
         ...
 
 

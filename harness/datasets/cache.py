@@ -1,0 +1,290 @@
+"""Datasets on disk: written once per machine, mapped into memory by every worker.
+
+    <cache>/<name>-<fingerprint>/meta.json                      what there is, with sizes and digests
+                                 inputs/<split>/<column>.npy    what methods see
+                                 offsets/<split>/<column>.npy   where the rows of a ragged column begin
+                                 groups/<split>/groups.npy
+                                 labels/<split>/<task>.npy      opened by `Split.labels` only
+
+The folder appears by one rename, so it is whole or absent. One process writes while the others wait on a lock that
+the kernel drops with its holder, so that a killed writer blocks nobody. Where locks do not work (some network file
+systems), several write and one rename wins.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.datasets import SPLITS, Dataset, DatasetError, SplitName, Task, roster
+from harness.datasets._columns import DenseColumn, RaggedColumn, UnlabelledSource
+from harness.datasets._writer import ColumnFile, Role, digest_of, digest_of_all, unwritable, write_all
+from harness.identity import canonical, fingerprint
+from harness.plan import DatasetChoice
+from methods import Column, Spec
+
+#: Bump when the layout of a folder changes: old ones are then left alone and new ones written beside them.
+FORMAT_VERSION = 1
+
+_log = logging.getLogger(__name__)
+
+
+class _UnusableError(Exception):
+    """A cached folder is absent, torn or corrupt; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a materialised dataset.
+
+    Attributes:
+        source: the unlabelled examples, for methods; it holds no reference to the labels.
+    """
+
+    source: UnlabelledSource
+    _labels: Mapping[str, Path]
+
+    def labels(self, task: str) -> Tensor:
+        """Targets of a task: class -> int64 [N].
+
+        Raises:
+            DatasetError: there is no such task, or its file cannot be read.
+        """
+        if task not in self._labels:
+            raise DatasetError(f"there is no task {task!r}; there are {sorted(self._labels)}")
+        path = self._labels[task]
+        try:
+            return torch.from_numpy(np.load(path, allow_pickle=False))
+        except (OSError, ValueError, EOFError) as error:
+            raise DatasetError(f"cannot read {path}: {error}; delete {path.parents[2]}, it is made again") from error
+
+
+@dataclass(frozen=True)
+class Materialised:
+    """A dataset on this machine's disk.
+
+    Attributes:
+        digest: sha256 of its content, labels included; it goes into records.
+    """
+
+    spec: Spec
+    tasks: Mapping[str, Task]
+    digest: str
+    folder: Path
+    files: tuple[ColumnFile, ...]
+
+    def split(self, name: SplitName) -> Split:
+        """Map a split into memory; no example is read yet."""
+        mine = [file for file in self.files if file.split == name]
+        names = {role: [file.name for file in mine if file.role == role] for role in _ROLES}
+        columns: dict[str, Column] = {}
+        for column in names["inputs"]:
+            values = self._map("inputs", name, column)
+            ragged = column in names["offsets"]
+            columns[column] = (
+                RaggedColumn(values, self._map("offsets", name, column)) if ragged else DenseColumn(values)
+            )
+        groups = DenseColumn(self._map("groups", name, "groups")) if names["groups"] else None
+        source = UnlabelledSource(self.spec, columns, groups, len(next(iter(columns.values()))))
+        return Split(source, {task: self.folder / "labels" / name / f"{task}.npy" for task in names["labels"]})
+
+    def verify(self) -> None:
+        """Read every file and compare its digest.
+
+        Raises:
+            DatasetError: names the file that differs.
+        """
+        for file in self.files:
+            if digest_of(np.load(self.folder / file.path, mmap_mode="r", allow_pickle=False)) != file.digest:
+                raise DatasetError(f"{self.folder / file.path} has changed; delete {self.folder}, it is made again")
+
+    def _map(self, role: Role, split: SplitName, name: str) -> NDArray[Any]:
+        path = self.folder / role / split / f"{name}.npy"
+        try:
+            values = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"cannot read {path}: {error}; delete {self.folder}, it is made again") from error
+        return np.asarray(values)  # a plain view of the mapped pages: indexing a memmap costs more each time
+
+
+_ROLES: tuple[Role, ...] = ("inputs", "offsets", "groups", "labels")
+
+
+def open_dataset(choice: DatasetChoice, cache: Path | None = None) -> Materialised:
+    """The dataset that a plan names, written first if this machine does not have it.
+
+    Raises:
+        DatasetError: unknown, of another version or content than planned, or not writable.
+    """
+    if choice.name not in roster():
+        raise DatasetError(f"there is no dataset {choice.name!r}; there are {', '.join(roster())}")
+    kind = roster()[choice.name]
+    if kind.version != choice.version:
+        raise DatasetError(
+            f"dataset {choice.name!r} was planned in version {choice.version}, but version {kind.version} is "
+            "installed here; plan again, or install the same version on every machine"
+        )
+    dataset = kind(_config(kind, choice.config))
+    if canonical(dataset.content()) != canonical(choice.content):
+        raise DatasetError(f"the files of dataset {choice.name!r} are not those that were planned; plan again")
+    return materialise(dataset, cache)
+
+
+def materialise(dataset: Dataset, cache: Path | None = None) -> Materialised:
+    """The dataset's folder in the cache, written first if it is absent or damaged.
+
+    Raises:
+        DatasetError: the dataset breaks its contract, or the cache cannot be written.
+    """
+    root = default_cache() if cache is None else cache
+    identity = {
+        "format": FORMAT_VERSION,
+        "name": dataset.name,
+        "version": dataset.version,
+        "config": dataset.config,
+        "content": dataset.content(),
+    }
+    folder = root / f"{dataset.name}-{fingerprint('dataset', identity)}"
+    try:
+        return _open(dataset, folder)
+    except _UnusableError:
+        pass  # the usual case on a new machine; looked at again under the lock
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with _lock(folder.with_name(f"{folder.name}.lock")) as alone:
+            return _open_or_write(dataset, folder, identity, alone)
+    except OSError as error:
+        raise unwritable(dataset, root, error) from error
+    except _UnusableError as error:
+        raise DatasetError(f"dataset {dataset.name!r} was written but cannot be read back: {error}") from error
+
+
+def default_cache() -> Path:
+    """HARNESS_CACHE if set, else the platform's folder for caches."""
+    if given := os.environ.get("HARNESS_CACHE"):
+        return Path(given).expanduser()
+    if sys.platform == "darwin":
+        return Path("~/Library/Caches/harness").expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "harness"
+
+
+def _open_or_write(dataset: Dataset, folder: Path, identity: Mapping[str, Any], alone: bool) -> Materialised:
+    """What another process has written meanwhile, or our own; `alone`: nobody else writes this folder now."""
+    try:
+        return _open(dataset, folder)
+    except _UnusableError as error:
+        if folder.exists():
+            _log.warning("%s; writing dataset %r again", error, dataset.name)
+    for abandoned in folder.parent.glob(f"{folder.name}.*.tmp") if alone else ():
+        shutil.rmtree(abandoned, ignore_errors=True)
+    draft = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        files = write_all(dataset, draft)
+        meta = {
+            "identity": canonical(identity),
+            "digest": digest_of_all(files),
+            "sizes": {split: _rows(files, split) for split in SPLITS},
+            "files": [file._asdict() for file in files],
+        }
+        with (draft / "meta.json").open("w") as file:
+            json.dump(meta, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.chmod(0o755)  # mkdtemp makes it private, but other users of the machine may share the cache
+        _replace(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return _open(dataset, folder)
+
+
+def _replace(draft: Path, folder: Path) -> None:
+    """Move `draft` to `folder`; a damaged folder there steps aside first, a whole one is kept."""
+    if folder.exists():
+        try:
+            _read_meta(folder)
+        except _UnusableError:
+            damaged = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".tmp", dir=folder.parent))
+            folder.rename(damaged)
+            shutil.rmtree(damaged, ignore_errors=True)
+    try:
+        draft.rename(folder)
+    except OSError as error:
+        # Without working locks another process may have won: its content is the same.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def _rows(files: list[ColumnFile], split: SplitName) -> int:
+    ragged = {file.name: file.shape[0] - 1 for file in files if (file.role, file.split) == ("offsets", split)}
+    first = next(file for file in files if (file.role, file.split) == ("inputs", split))
+    return ragged.get(first.name, first.shape[0])
+
+
+def _open(dataset: Dataset, folder: Path) -> Materialised:
+    digest, files = _read_meta(folder)
+    return Materialised(dataset.spec, dataset.tasks, digest, folder, files)
+
+
+def _read_meta(folder: Path) -> tuple[str, tuple[ColumnFile, ...]]:
+    """Content digest and files; cheap: sizes are compared, no example is read.
+
+    Raises:
+        _UnusableError: names the file that is absent or damaged.
+    """
+    path = folder / "meta.json"
+    try:
+        meta = json.loads(path.read_text())
+        files = tuple(ColumnFile(**{**entry, "shape": tuple(entry["shape"])}) for entry in meta["files"])
+        digest = str(meta["digest"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _UnusableError(f"{path} cannot be read ({error})") from error
+    for file in files:
+        try:
+            size = (folder / file.path).stat().st_size
+        except OSError as error:
+            raise _UnusableError(f"{folder / file.path} cannot be read ({error.strerror})") from error
+        if size != file.size:
+            raise _UnusableError(f"{folder / file.path} has {size} bytes instead of {file.size}")
+    return digest, files
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[bool]:
+    """Wait until no other process holds `path`; False where the file system has no locks.
+
+    The kernel releases it when its holder ends, however it ends.
+    """
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
+                raise
+            _log.warning("%s: this file system has no locks (%s); going on without", path.parent, error.strerror)
+            yield False
+        else:
+            yield True
+
+
+def _config(kind: type[Dataset], values: Mapping[str, Any]) -> Any:
+    """Plain JSON as the dataset's `Config`; suites are validated earlier, with better messages."""
+    try:
+        return kind.Config(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"the configuration of dataset {kind.name!r} does not fit: {error}") from error

@@ -1,0 +1,110 @@
+"""What every dataset of the roster must keep; a new one is tested by being there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from harness.datasets import SPLITS, Dataset, SplitName, roster
+from harness.datasets.cache import Materialised, materialise
+
+#: Small configurations; defaults where a dataset has nothing to make small.
+SMALL: dict[str, dict[str, int]] = {
+    "convex": {"train": 120, "val": 41, "test": 200},
+    "rectangles": {"train": 200, "val": 41, "test": 300},
+}
+
+#: Content at `SMALL`. A generator that changes must bump its `version`; then put the new digest here.
+GOLDEN = {
+    "convex": "90f0a88ee82311ef227229dcf389c140998852419bfcefa93287ca5c846596bf",
+    "digits": "5ad74edafcc2126f5423109628141f073f2a76189b1b6fc7c7766ccad6540968",
+    "rectangles": "0f570956757e84f0dd8b8fbb57e5522c31ba562d71c560aa11aa70c8e97698ae",
+}
+
+
+def small(name: str) -> Dataset:
+    kind = roster()[name]
+    return kind(kind.Config(**SMALL.get(name, {})))
+
+
+@pytest.fixture(scope="module", params=sorted(roster()))
+def dataset(request: pytest.FixtureRequest) -> Dataset:
+    return small(request.param)
+
+
+@pytest.fixture(scope="module")
+def written(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Materialised:
+    return materialise(dataset, tmp_path_factory.mktemp("cache"))
+
+
+def inputs(written: Materialised, split: SplitName) -> NDArray[Any]:
+    source = written.split(split).source
+    return source.columns["image"].take(torch.arange(len(source))).numpy()
+
+
+def test_content_is_what_it_was(dataset: Dataset, written: Materialised) -> None:
+    assert written.digest == GOLDEN[dataset.name]
+
+
+def test_a_second_machine_writes_the_same(dataset: Dataset, written: Materialised, tmp_path: Path) -> None:
+    assert materialise(small(dataset.name), tmp_path).digest == written.digest
+    written.verify()
+
+
+def test_examples_are_as_the_spec_says(dataset: Dataset, written: Materialised) -> None:
+    assert written.spec == dataset.spec
+    assert len(written.split("train").source) == dataset.spec.size
+    for split in SPLITS:
+        source = written.split(split).source
+        assert source.spec == dataset.spec
+        assert (source.groups is not None) == dataset.spec.groups
+        assert all(len(column) == len(source) for column in source.columns.values())
+        if dataset.spec.modality == "image":
+            images = inputs(written, split)
+            assert images.dtype == np.uint8
+            assert images.shape == (len(source), *dataset.spec.shape)
+            assert images.min() == 0
+            assert images.max() == 255
+
+
+def test_labels_are_balanced_so_that_chance_is_what_the_task_says(written: Materialised) -> None:
+    for task in written.tasks.values():
+        for split in SPLITS:
+            labels = written.split(split).labels(task.name)
+            assert labels.dtype == torch.int64
+            assert labels.shape == (len(written.split(split).source),)
+            counts = torch.bincount(labels, minlength=len(task.classes))
+            assert len(counts) == len(task.classes)
+            most_frequent = counts.max().item() / len(labels)
+            assert most_frequent == pytest.approx(task.chance, abs=1.5 / len(labels) + 0.005)
+            # Neighbours must not share a label more often than chance: batches are cut from a permutation,
+            # but learning curves and galleries take the first examples.
+            repeats = (labels[1:] == labels[:-1]).double().mean().item()
+            assert repeats == pytest.approx(task.chance, abs=5 * (0.25 / len(labels)) ** 0.5)
+
+
+def test_no_example_lies_in_two_splits(written: Materialised) -> None:
+    seen = {split: {image.tobytes() for image in inputs(written, split)} for split in SPLITS}
+    assert not seen["train"] & seen["val"]
+    assert not seen["train"] & seen["test"]
+    assert not seen["val"] & seen["test"]
+
+
+def test_a_larger_test_split_leaves_the_training_split_alone(tmp_path: Path) -> None:
+    for name, sizes in SMALL.items():
+        kind = roster()[name]
+        larger = materialise(kind(kind.Config(**{**sizes, "test": sizes["test"] + 50})), tmp_path)
+        train = [file.digest for file in larger.files if file.split == "train"]
+        assert train == [file.digest for file in materialise(small(name), tmp_path).files if file.split == "train"]
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+@pytest.mark.parametrize("wrong", [{"train": 1}, {"image_size": 4}, {"image_size": 1000}])
+def test_impossible_settings_are_refused(name: str, wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        roster()[name].Config(**wrong)
