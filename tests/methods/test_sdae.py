@@ -60,7 +60,7 @@ def keyed(step: int, count: int) -> Keys:
 
 def train(method: StackedDenoisingAutoencoder, images: Images, steps: int = 5, rate: float = 0.1) -> list[list[float]]:
     """Greedy training by a plain loop; the losses of every stage."""
-    losses = []
+    losses: list[list[float]] = []
     for stage in method.stages():
         losses.append([])
         for step in range(steps):
@@ -71,7 +71,7 @@ def train(method: StackedDenoisingAutoencoder, images: Images, steps: int = 5, r
             gradients = torch.autograd.grad(loss, list(stage.parameters()))
             with torch.no_grad():
                 for parameter, gradient in zip(stage.parameters(), gradients, strict=True):
-                    parameter -= rate * gradient
+                    parameter.sub_(rate * gradient)
     return losses
 
 
@@ -170,7 +170,7 @@ def test_level_zero_is_the_plain_autoencoder_to_the_bit() -> None:
             gradients = torch.autograd.grad(loss, list(stage.parameters()))
             with torch.no_grad():
                 for parameter, gradient in zip(stage.parameters(), gradients, strict=True):
-                    parameter -= 0.1 * gradient
+                    parameter.sub_(0.1 * gradient)
         inputs = stage.layer(inputs).detach()
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(trained[0][name], value, rtol=1e-4, atol=1e-5)
