@@ -32,6 +32,8 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("memory", "right"),
     ("wait", "right"),
 )
+#: Terminal columns that all of them need, and how many of them, from the right, can be left out.
+WIDE, _COSTS = 100, 3
 _NOTHING = "No results yet: run a suite first."
 _TEST_SAMPLE = "* one run: the interval is over the test examples, not over seeds"
 
@@ -40,7 +42,7 @@ def render(board: Board, form: Format) -> bytes:
     """The whole board in one of `FORMATS`: text in UTF-8, or a Parquet file."""
     if form == "table":
         buffer = io.StringIO()
-        Console(file=buffer, width=100, color_system=None).print(show(board))
+        Console(file=buffer, width=WIDE, color_system=None).print(show(board, WIDE))
         text = buffer.getvalue()
     elif form == "parquet":
         sink = io.BytesIO()
@@ -57,19 +59,20 @@ def render(board: Board, form: Format) -> bytes:
     return text.encode()
 
 
-def show(board: Board) -> RenderableType:
-    """The board for a terminal at least 100 columns wide."""
+def show(board: Board, width: int) -> RenderableType:
+    """The board for a terminal of this many columns; where they are few, costs are the first to go."""
+    shown = len(_COLUMNS) if width >= WIDE else len(_COLUMNS) - _COSTS
     parts: list[RenderableType] = []
     for group in _groups(board):
         table = Table(
             box=box.SIMPLE_HEAD, title=_title(group), title_justify="left", title_style="bold", pad_edge=False
         )
-        for heading, justify in _COLUMNS:
+        for heading, justify in _COLUMNS[:shown]:
             shrink = heading == "method"
             table.add_column(heading, justify=justify, no_wrap=not shrink, overflow="fold", min_width=1)
         for row in group:
             style = "dim" if row["control"] else "bold green" if row["rank"] == 1 else ""
-            table.add_row(*(Text(cell) for cell in _cells(row)), style=style)
+            table.add_row(*(Text(cell) for cell in _cells(row)[:shown]), style=style)
         parts.append(table)
         parts.extend(Text(f"  {note}", style="yellow" if note.startswith("!") else "dim") for note in _notes(group))
         parts.append(Text())

@@ -34,7 +34,7 @@ from harness.plan import Cell, Evaluation, Pretraining, cell_from_json
 from harness.protocols import View
 from harness.record import Kind, Record
 from harness.report.gallery import save_panels
-from harness.settings import from_json
+from harness.configuration import restore
 from harness.store import Store
 from methods import Keys, Training, roster
 
@@ -55,8 +55,8 @@ def pretrain(payload: Mapping[str, Any], gang: Gang) -> None:
         _log.info("pretraining %s on %s, seed %d, rank %d of %d", start.method, start.dataset.name, start.seed, *gang[:2])
         trained = training.pretrain(
             method_class,
-            from_json(method_class.Config, start.config),
-            from_json(Training, plan.training),
+            restore(method_class.Config, start.config),
+            restore(Training, plan.training),
             data.split("train").source,
             data.split("val").source,
             seed=start.seed,
@@ -97,7 +97,7 @@ def evaluate(payload: Mapping[str, Any], gang: Gang) -> None:
             artifacts = work.store.artifacts(fingerprint)
             artifacts.mkdir(parents=True, exist_ok=True)
             save_file(predictions, artifacts / "predictions.safetensors")
-            identity = cell.judged(wanted[fingerprint])
+            identity = cell.evaluation_identity(wanted[fingerprint])
             work.store.write(work.record("evaluation", fingerprint, identity, started, result))
             _log.info("evaluated in %.1f s: %s", time.time() - started, result["scores"])
 
@@ -108,7 +108,7 @@ def _solve(
     """One task with one protocol, under every representation: the record's result, and the test predictions."""
     task = data.tasks[evaluation.task]
     protocol_class = protocols.roster()[evaluation.protocol]
-    protocol = protocol_class(from_json(protocol_class.Config, evaluation.protocol_config))
+    protocol = protocol_class(restore(protocol_class.Config, evaluation.protocol_config))
     metric = metrics.METRICS[task.metric]
     primary = encoders.primary(cell, task)
     began = time.perf_counter()
@@ -166,7 +166,7 @@ class _Work:
 
     def compute(self, plan: Pretraining) -> Compute:
         settings = {name: value for name, value in plan.compute.items() if name != "ranks"}
-        return from_json(Compute, {**settings, "gpus_per_rank": self.cell.gpus_per_rank})
+        return restore(Compute, {**settings, "gpus_per_rank": self.cell.gpus_per_rank})
 
     def record(self, kind: Kind, fingerprint: str, identity: Any, started: float, result: Mapping[str, Any]) -> Record:
         return Record(

@@ -11,7 +11,7 @@ from harness.datasets.cache import Materialised, open_dataset
 from harness.plan import Cell, Initialisation, Pretraining
 from harness.pretrain import build
 from harness.protocols import Encoder
-from harness.settings import from_json
+from harness.configuration import restore
 from harness.store import Store
 from methods import Method, roster
 
@@ -38,7 +38,7 @@ def primary(cell: Cell, task: Task) -> str:
     if start is None:
         return "raw"
     method_class = roster()[start.method]
-    return method_class.primary(from_json(method_class.Config, start.config))[task.kind]
+    return method_class.primary(restore(method_class.Config, start.config))[task.kind]
 
 
 def _initialisation(cell: Cell) -> Initialisation | None:
@@ -50,7 +50,7 @@ def _trained(plan: Pretraining, store: Store) -> Method:
     method_class = roster()[start.method]
     saved = load_encoder(store.artifacts(plan.fingerprint))
     spec = open_dataset(start.dataset).spec
-    method = method_class(from_json(method_class.Config, start.config), spec, saved.state)
+    method = method_class(restore(method_class.Config, start.config), spec, saved.state)
     method.load_state_dict(saved.weights)
     return method
 
@@ -58,5 +58,5 @@ def _trained(plan: Pretraining, store: Store) -> Method:
 def _untrained(start: Initialisation) -> Method:
     method_class = roster()[start.method]
     source = open_dataset(start.dataset).split("train").source
-    method, _ = build(method_class, from_json(method_class.Config, start.config), source, start.seed)
+    method, _ = build(method_class, restore(method_class.Config, start.config), source, start.seed)
     return method

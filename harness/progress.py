@@ -24,8 +24,8 @@ class Event:
     """What the driver reports of one job.
 
     Attributes:
-        job: its id, unique in the run, such as "sdae/rectangles/0".
-        stage: what is done there, such as "pretrain" or "evaluate"; jobs of one stage are alike in cost.
+        job: the cell that it works for, such as "sdae/rectangles/0".
+        stage: what is done there, such as "pretrain" or "evaluate"; once per cell. Jobs of one stage are alike in cost.
         fingerprint: names the progress file; "" where there is none.
         attempt: from 1.
         seconds: how long the attempt or the job took, where it ended.
@@ -39,6 +39,11 @@ class Event:
     attempt: int = 1
     seconds: float = 0.0
     message: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Unique in the run."""
+        return self.job, self.stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +111,10 @@ class Progress:
 
     def __init__(self, now: float) -> None:
         self.began = now
-        self.running: dict[str, Running] = {}
+        self.running: dict[tuple[str, str], Running] = {}
         self.ended: dict[EventKind, int] = dict.fromkeys(ENDS, 0)
         self.retried = 0
-        self._waiting: dict[str, Event] = {}
+        self._waiting: dict[tuple[str, str], Event] = {}
         self._durations: dict[tuple[str, str], list[float]] = {}
         self._busiest = 0
 
@@ -124,10 +129,10 @@ class Progress:
 
     def take(self, event: Event, now: float) -> None:
         """Note an event. The order of events does not matter for the count: each moves its job to where it says."""
-        self._waiting.pop(event.job, None)
-        self.running.pop(event.job, None)
+        self._waiting.pop(event.key, None)
+        self.running.pop(event.key, None)
         if event.kind == "started":
-            self.running[event.job] = Running(event=event, since=now)
+            self.running[event.key] = Running(event=event, since=now)
             self._busiest = max(self._busiest, len(self.running))
         elif event.kind in ENDS:
             self.ended[event.kind] += 1
@@ -135,7 +140,7 @@ class Progress:
                 self._durations.setdefault(_likeness(event), []).append(event.seconds)
         else:
             self.retried += event.kind == "retried"
-            self._waiting[event.job] = event
+            self._waiting[event.key] = event
 
     def refresh(self, folder: Path) -> None:
         """Read the progress files of the jobs at work."""

@@ -156,7 +156,7 @@ def _problems(store: Store, plan: Plan | None) -> Iterator[Problem]:
         for record in store.read(sorted(name for name in store.record_names() if name.endswith(".failed.json")))
     }
     for cell in plan.cells if plan else ():
-        for name in filter(None, (_trained(cell), *cell.wanted())):
+        for name in filter(None, (_trained(cell), *cell.wanted)):
             if name in finished:
                 continue
             record = failures.get(name)

@@ -18,7 +18,7 @@ from cluster.capacity import ImpossibleRequest
 from cluster.local import LocalPool
 from cluster.pool import Pool, PoolError
 from cluster.ray_pool import RayPool
-from harness.board_formats import show
+from harness.board_formats import WIDE, show
 from harness.driver import Driver
 from harness.failures import UserError
 from harness.live import choose_view
@@ -85,12 +85,14 @@ def _conclude(plan: Plan, work: Todo, store: Store, *, quiet: bool) -> bool:
     if work.tasks or not page.exists():
         write_page(store, plan, board)
     if not quiet:
-        Console().print(show(board))
+        console = Console()
+        width = console.width if console.is_terminal else max(console.width, WIDE)
+        Console(width=width).print(show(board, width))
         for cell in work.given_up:
             print(f"failed before, left alone: {cell.id} (harness logs {cell.id}; run again with --retry-failed)")
         print(f"store   {store.root}\nreport  {page}")
     finished = store.finished()
-    return all(finished.issuperset(cell.wanted()) for cell in plan.cells)
+    return all(finished.issuperset(cell.wanted) for cell in plan.cells)
 
 
 def _pool(plan: Plan, where: Where) -> Pool:

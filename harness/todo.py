@@ -36,7 +36,7 @@ class Task:
         """What stands behind one of its fingerprints."""
         if self.kind == "pretraining":
             return self.cell.encoder
-        return self.cell.judged(self.cell.wanted()[fingerprint])
+        return self.cell.evaluation_identity(self.cell.wanted[fingerprint])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def todo(plan: Plan, store: Store, *, retry_failed: bool) -> Todo:
     given_up = []
     trained_by: dict[str, str] = {}  # pretraining fingerprint -> job id
     for cell in plan.cells:
-        missing = [name for name in cell.wanted() if name not in finished]
+        missing = [name for name in cell.wanted if name not in finished]
         open_ = [name for name in missing if name not in hopeless]
         encoder = cell.encoder if isinstance(cell.encoder, Pretraining) else None
         if not missing:
