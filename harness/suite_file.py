@@ -149,7 +149,8 @@ def _set(data: dict[str, Any], places: dict[Route, Place], text: str) -> list[Mi
             holder = holder[key]
     for old in [old for old in places if old[: len(route)] == route]:
         del places[old]
-    places[route] = place
+    for length in range(1, len(route) + 1):
+        places.setdefault(route[:length], place)  # mappings that came to be on the way belong to it too
     return []
 
 
