@@ -16,6 +16,8 @@ IDENTITY_VERSION = 1
 #: Below this every whole number has a float of its own, so that 1.0 and 1 can be told to be the same.
 _EXACT = 2.0**53
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
 
 def canonical(value: Any) -> Any:
     """Plain JSON, one form per meaning: tuples as lists, sets sorted, 1.0 and 1 alike. `canonical_text` sorts keys too.
@@ -52,7 +54,7 @@ def canonical(value: Any) -> Any:
 
 def canonical_text(value: Any) -> str:
     """The canonical form as JSON text, keys sorted."""
-    return json.dumps(canonical(value), sort_keys=True, separators=(",", ":"))
+    return _encode(canonical(value))
 
 
 def joined_text(parts: Mapping[str, str]) -> str:
