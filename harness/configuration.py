@@ -124,7 +124,7 @@ def _explained(kind: str, detail: Any) -> str:
     value, context = detail["input"], detail.get("ctx", {})
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"must be {words} {context[key]}, got {brief(value)}"
+        return f"must be {words} {context[key]:g}, got {brief(value)}"
     if kind in ("literal_error", "enum"):
         allowed = re.findall(r"'([^']*)'", str(context["expected"]))
         hint = suggestion(value, allowed) if isinstance(value, str) else ""

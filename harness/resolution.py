@@ -81,9 +81,9 @@ def resolve_methods(entries: Sequence[Located], suite: Suite, rosters: Rosters, 
         preset = kind.presets.get(name)
         if preset is None:
             report(place, f"{entry.name} has no preset {name!r}; {suggestion(name, kind.presets)}")
-            continue
-        config = _configured(kind.Config, canonical(preset.config), entry.config, route, report)
-        if config is not None:
+        given = {} if preset is None else canonical(preset.config)
+        config = _configured(kind.Config, given, entry.config, route, report)
+        if config is not None and preset is not None:
             found.append(
                 ResolvedMethod(
                     route=route,

@@ -61,7 +61,7 @@ class MethodEntry(Section):
     as_: Label | None = Field(default=None, alias="as", description="how tables name it; by default the method's name")
     preset: str | None = Field(default=None, description="in place of the suite's")
     config: dict[str, Any] = Field(default={}, description="values of the method's Config, over the preset's")
-    pretrain: TrainingOverrides = Field(default=TrainingOverrides(), description="the last word on training")
+    pretrain: TrainingOverrides = Field(default_factory=TrainingOverrides, description="the last word on training")
 
     @property
     def label(self) -> str:
@@ -82,7 +82,7 @@ class DatasetEntry(Section):
     as_: Label | None = Field(default=None, alias="as", description="how tables name it; by default the dataset's name")
     config: dict[str, Any] = Field(default={}, description="values of the dataset's Config")
     pretrain_on: PretrainOn | None = Field(default=None, description="a dataset of this suite, or any other")
-    pretrain: TrainingOverrides = Field(default=TrainingOverrides(), description="training on this dataset")
+    pretrain: TrainingOverrides = Field(default_factory=TrainingOverrides, description="training on this dataset")
 
     @property
     def label(self) -> str:
@@ -161,7 +161,7 @@ class Suite(Section):
     methods: tuple[MethodEntry, ...] = Field(min_length=1)
     datasets: tuple[DatasetEntry, ...] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
-    pretrain: TrainingOverrides = Field(default=TrainingOverrides(), description="training, over the presets'")
+    pretrain: TrainingOverrides = Field(default_factory=TrainingOverrides, description="training, over the presets'")
     evaluate: Evaluate = Evaluate()
     exclude: tuple[Exclusion, ...] = ()
     resources: Resources = Resources()

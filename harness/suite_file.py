@@ -97,22 +97,23 @@ def _stem(path: Path) -> str:
 def _spelled_out(data: dict[str, Any], rosters: Rosters) -> dict[str, Any]:
     """Short forms in full. What is not understood is left as it is, for the check to complain about."""
     data = dict(data)
-    data["methods"] = _entries(data.get("methods"), rosters.methods)
-    data["datasets"] = _entries(data.get("datasets"), rosters.datasets)
-    if isinstance(data["datasets"], list):
-        for entry in data["datasets"]:
-            if isinstance(entry, dict) and isinstance(entry.get("pretrain_on"), str):
-                entry["pretrain_on"] = {"name": entry["pretrain_on"]}
+    for key, roster in (("methods", rosters.methods), ("datasets", rosters.datasets)):
+        if key in data:
+            data[key] = _entries(data[key], roster)
+    datasets = data.get("datasets")
+    for entry in datasets if isinstance(datasets, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("pretrain_on"), str):
+            entry["pretrain_on"] = {"name": entry["pretrain_on"]}
     evaluate = data.get("evaluate")
     if isinstance(evaluate, dict) and "protocols" in evaluate:
         data["evaluate"] = {**evaluate, "protocols": _entries(evaluate["protocols"], rosters.protocols)}
     seeds = data.get("seeds")
     if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MOST_SEEDS:
         data["seeds"] = list(range(seeds))
-    return {key: value for key, value in data.items() if key not in ("methods", "datasets") or value is not None}
+    return data
 
 
-def _entries(value: Any, roster: Mapping[str, Any]) -> Any:
+def _entries(value: Any, roster: Mapping[str, object]) -> Any:
     if value == "all":
         return [{"name": name} for name in roster]
     if isinstance(value, list):
@@ -149,7 +150,8 @@ def _set(data: dict[str, Any], places: dict[Route, Place], text: str) -> list[Mi
             holder = holder[key]
     for old in [old for old in places if old[: len(route)] == route]:
         del places[old]
-    places[route] = place
+    for length in range(1, len(route) + 1):
+        places.setdefault(route[:length], place)  # mappings that came to be on the way belong to it too
     return []
 
 
