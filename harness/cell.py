@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors.numpy import save_file
 
 from cluster import Failure, Gang, JobError
 from harness import encoders, metrics, protocols, provenance
 from harness import pretrain as training
 from harness.checkpoint import save_encoder
-from harness.datasets import SPLITS, Task
+from harness.configuration import restore
+from harness.datasets import SPLITS, DatasetError, SplitName
 from harness.datasets.cache import Materialised, open_dataset
 from harness.engine import Compute
 from harness.features import Encodings, NotFiniteError
@@ -34,7 +34,6 @@ from harness.plan import Cell, Evaluation, Pretraining, cell_from_json
 from harness.protocols import View
 from harness.record import Kind, Record
 from harness.report.gallery import save_panels
-from harness.configuration import restore
 from harness.store import Store
 from methods import Keys, Training, roster
 
@@ -52,7 +51,9 @@ def pretrain(payload: Mapping[str, Any], gang: Gang) -> None:
     method_class = roster()[start.method]
     with work.logged(gang), work.progress(plan.fingerprint, gang) as tell:
         data = open_dataset(start.dataset)
-        _log.info("pretraining %s on %s, seed %d, rank %d of %d", start.method, start.dataset.name, start.seed, *gang[:2])
+        _log.info(
+            "pretraining %s on %s, seed %d, rank %d of %d", start.method, start.dataset.name, start.seed, *gang[:2]
+        )
         trained = training.pretrain(
             method_class,
             restore(method_class.Config, start.config),
@@ -83,27 +84,23 @@ def evaluate(payload: Mapping[str, Any], gang: Gang) -> None:
     there."""
     work = _Work.of(payload)
     cell = work.cell
-    wanted = {cell.evaluation_fingerprint(evaluation): evaluation for evaluation in cell.evaluations}
     with work.logged(gang):
         data = open_dataset(cell.dataset)
         encoder = encoders.load(cell, work.store, data)
         encodings = {split: Encodings(encoder, data.split(split).source) for split in SPLITS}
         for fingerprint in payload["fingerprints"]:
             started = time.time()
-            try:
-                result, predictions = _solve(cell, wanted[fingerprint], data, encodings)
-            except NotFiniteError as error:
-                raise JobError(Failure.DIVERGED, f"{cell.id}: {error}") from error
+            result, predictions = _solve(cell, cell.wanted[fingerprint], data, encodings)
             artifacts = work.store.artifacts(fingerprint)
             artifacts.mkdir(parents=True, exist_ok=True)
             save_file(predictions, artifacts / "predictions.safetensors")
-            identity = cell.evaluation_identity(wanted[fingerprint])
+            identity = cell.evaluation_identity(cell.wanted[fingerprint])
             work.store.write(work.record("evaluation", fingerprint, identity, started, result))
             _log.info("evaluated in %.1f s: %s", time.time() - started, result["scores"])
 
 
 def _solve(
-    cell: Cell, evaluation: Evaluation, data: Materialised, encodings: Mapping[str, Encodings]
+    cell: Cell, evaluation: Evaluation, data: Materialised, encodings: Mapping[SplitName, Encodings]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
     """One task with one protocol, under every representation: the record's result, and the test predictions."""
     task = data.tasks[evaluation.task]
@@ -201,6 +198,10 @@ class _Work:
         root.setLevel(logging.INFO)
         try:
             yield
+        except DatasetError as error:
+            raise JobError(Failure.BAD_DATA, str(error)) from error
+        except NotFiniteError as error:
+            raise JobError(Failure.DIVERGED, f"{self.cell.id}: {error}") from error
         finally:
             root.setLevel(level)
             root.removeHandler(handler)

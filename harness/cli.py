@@ -41,7 +41,9 @@ def run(
     only: Only = [],  # noqa: B006
     seeds: Seeds = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also run cells that failed before.")] = False,
-    local: Annotated[bool, typer.Option("--local", help="In this process: no Ray, one rank, a debugger works.")] = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="In this process: no Ray, one rank, a debugger works.")
+    ] = False,
     address: Annotated[str | None, typer.Option(help="A running Ray cluster; else Ray starts on this machine.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="At most so many ranks at once; default: all.")] = None,
     json: AsJson = False,
@@ -74,14 +76,17 @@ def plan(
     json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False,
 ) -> None:
     """Check a suite and show every cell: new, done, changed (which setting), failed, not applicable (why)."""
-    from harness import inspect
+    from harness import verbs
+    from harness.planning import plan_suite
 
     if schema:
-        inspect.print_schema()
+        verbs.print_schema()
     elif suite is None:
         _usage("name a suite, or ask for --schema")
+    elif json:
+        print(verbs.plan_as_json(plan_suite(suite, sets=set_, seeds=seeds, only=only)))
     else:
-        inspect.print_plan(suite, store, set_, only, seeds, as_json=json)
+        verbs.print_plan(plan_suite(suite, sets=set_, seeds=seeds, only=only), store)
 
 
 @app.command()
@@ -89,9 +94,9 @@ def status(
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
     """What is done, running, failed and still to do, read from the store alone."""
-    from harness import inspect
+    from harness import verbs
 
-    inspect.print_status(store)
+    verbs.print_status(store)
 
 
 @app.command()
@@ -100,9 +105,9 @@ def logs(
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
     """What a cell's workers printed, and its tracebacks."""
-    from harness import inspect
+    from harness import verbs
 
-    inspect.print_log(cell, store)
+    verbs.print_log(cell, store)
 
 
 @app.command()
@@ -117,9 +122,9 @@ def leaderboard(
     output: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
 ) -> None:
     """Rank what the store holds, with intervals, controls and costs."""
-    from harness import inspect
+    from harness import verbs
 
-    inspect.print_leaderboard(suite, store, format_, output)
+    verbs.print_leaderboard(verbs.open_plan(suite), store, format_, output)
 
 
 @app.command()
@@ -128,9 +133,9 @@ def report(
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
     """Write the page of pictures anew."""
-    from harness import inspect
+    from harness import verbs
 
-    inspect.write_page(suite, store)
+    verbs.print_report(verbs.open_plan(suite), store)
 
 
 @app.command(name="list")
@@ -138,9 +143,9 @@ def list_(
     what: Annotated[str | None, typer.Argument(help="methods, datasets, protocols or suites; default: all.")] = None,
 ) -> None:
     """What there is: methods, datasets, protocols, suites."""
-    from harness import inspect
+    from harness import verbs
 
-    inspect.print_listing(what)
+    verbs.print_listing(what)
 
 
 @app.command()
@@ -148,9 +153,9 @@ def doctor(
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
     """Check that this machine can run suites, and say what to do where it cannot."""
-    from harness import inspect
+    from harness import verbs
 
-    sys.exit(COMPLETE if inspect.print_checks(store) else PREFLIGHT)
+    sys.exit(COMPLETE if verbs.print_checks(store) else PREFLIGHT)
 
 
 def _usage(message: str) -> NoReturn:

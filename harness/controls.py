@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
-from harness.features import BATCH, device_of, to_device
+from harness.features import chunks, device_of, to_device
 from methods import Batch, Features, Method, Source
 
 #: Batches over which an untrained twin's batch statistics are averaged.
@@ -43,7 +44,7 @@ def calibrate(method: Method, source: Source) -> None:
         norm.momentum = None  # a cumulative average
         norm.train()
     with torch.no_grad():
-        for ids in torch.arange(len(source)).split(BATCH)[:CALIBRATION_BATCHES]:
+        for ids in islice(chunks(len(source)), CALIBRATION_BATCHES):
             method.encode(to_device(method.examples(source, ids), device_of(method)))
     for norm in norms:
         norm.eval()

@@ -10,12 +10,12 @@ from cluster.pool import Claim, Done, Event, Pool, Run, Wait
 from harness import progress, provenance
 from harness.identity import canonical
 from harness.lease import Holder, LeaseKeeper
-from harness.watched import Watched
 from harness.plan import Plan
 from harness.progress import EventKind
 from harness.record import Record
 from harness.store import Store
 from harness.todo import Task, Todo
+from harness.watched import Watched
 
 
 class Driver:

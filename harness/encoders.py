@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from harness.checkpoint import load_encoder
+from harness.configuration import restore
 from harness.controls import RawInput, calibrate
 from harness.datasets import Task
 from harness.datasets.cache import Materialised, open_dataset
 from harness.plan import Cell, Initialisation, Pretraining
 from harness.pretrain import build
 from harness.protocols import Encoder
-from harness.configuration import restore
 from harness.store import Store
 from methods import Method, roster
 

@@ -31,7 +31,9 @@ def explained() -> Iterator[None]:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
-        _say(f"internal error: {type(error).__name__}: {error}\nthe traceback is in {_written(error)}; please report it")
+        _say(
+            f"internal error: {type(error).__name__}: {error}\nthe traceback is in {_written(error)}; please report it"
+        )
         sys.exit(5)
 
 

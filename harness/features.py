@@ -39,8 +39,8 @@ class Encodings:
             for name, features in representations.items():
                 parts.setdefault(name, []).append(features.pooled.float())
         whole = {name: torch.cat(pieces) for name, pieces in parts.items()}
-        for name, features in whole.items():
-            if not torch.isfinite(features).all():
+        for name, pooled in whole.items():
+            if not torch.isfinite(pooled).all():
                 raise NotFiniteError(f"representation {name!r} holds values that are not finite")
         return whole
 
@@ -51,7 +51,7 @@ class Encodings:
     def _batches(self) -> Iterator[dict[str, Features]]:
         device = device_of(self.encoder)
         with torch.inference_mode():
-            for ids in torch.arange(len(self.source)).split(BATCH):
+            for ids in chunks(len(self.source)):
                 yield dict(self.encoder.encode(to_device(self.encoder.examples(self.source, ids), device)))
 
 
@@ -73,6 +73,12 @@ class Representation:
     def stream(self) -> Iterator[Features]:
         for representations in self.encodings._batches():
             yield representations[self.name]
+
+
+def chunks(count: int) -> Iterator[Tensor]:
+    """The ids of `count` examples, a batch at a time."""
+    for start in range(0, count, BATCH):
+        yield torch.arange(start, min(start + BATCH, count))
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from harness.failures import UserError
+
 #: The way to a value from the top of a document: keys of mappings, indices of lists.
 Route = tuple[str | int, ...]
 
@@ -36,7 +38,7 @@ class Mistake:
         return ": ".join(part for part in (str(self.place), spell(self.route), self.message) if part)
 
 
-class SuiteErrors(Exception):  # noqa: N818 - it is several
+class SuiteErrors(UserError):  # noqa: N818 - it is several
     """Everything that is wrong with a suite, in the order of its lines."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:

@@ -50,6 +50,7 @@ class Event:
 class Snapshot:
     """What a worker last wrote of itself; None where it wrote nothing of the kind."""
 
+    cell: str = ""
     phase: str = ""
     step: float | None = None
     steps: float | None = None
@@ -76,14 +77,19 @@ def _read(path: Path) -> Snapshot | None:
         return None
     if not isinstance(written, dict):
         return None
-    phase = written.get("phase")
     return Snapshot(
-        phase=phase if isinstance(phase, str) else "",
+        cell=_text(written, "cell"),
+        phase=_text(written, "phase"),
         step=_finite(written, "step"),
         steps=_finite(written, "steps"),
         loss=_finite(written, "loss"),
         steps_per_second=_finite(written, "steps_per_second"),
     )
+
+
+def _text(written: Mapping[str, Any], name: str) -> str:
+    value = written.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _finite(written: Mapping[str, Any], name: str) -> float | None:

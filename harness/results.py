@@ -31,7 +31,7 @@ def write_page(store: Store, plan: Plan | None, board: Board) -> Path:
     write_report(
         Page(
             title=plan.suite if plan else store.root.name,
-            summary="Frozen encoders, probed. Mean over seeds with its 95% interval; controls stand beside the methods.",
+            summary="Frozen encoders, probed: means over seeds with 95% intervals, beside their controls.",
             facts=list(_facts(board, pretrainings)),
             findings=list(_findings(board)),
             board=[_section(rows) for rows in _groups(board)],

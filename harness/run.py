@@ -1,4 +1,4 @@
-"""The driver of `harness run`: plan -> scheduler -> records -> leaderboard. It holds no state that the store does not."""
+"""`harness run`: plan -> scheduler -> records -> leaderboard. No state is held that the store does not have."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from rich.console import Console
-
 from cluster import Hooks, SlotSize
 from cluster.capacity import ImpossibleRequest
 from cluster.local import LocalPool
 from cluster.pool import Pool, PoolError
 from cluster.ray_pool import RayPool
-from harness.board_formats import WIDE, show
+from harness.console import print_board
 from harness.driver import Driver
 from harness.failures import UserError
 from harness.live import choose_view
@@ -85,9 +83,7 @@ def _conclude(plan: Plan, work: Todo, store: Store, *, quiet: bool) -> bool:
     if work.tasks or not page.exists():
         write_page(store, plan, board)
     if not quiet:
-        console = Console()
-        width = console.width if console.is_terminal else max(console.width, WIDE)
-        Console(width=width).print(show(board, width))
+        print_board(board)
         for cell in work.given_up:
             print(f"failed before, left alone: {cell.id} (harness logs {cell.id}; run again with --retry-failed)")
         print(f"store   {store.root}\nreport  {page}")

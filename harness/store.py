@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import durable, recordfile
+from harness.failures import UserError
 from harness.lease import LIFETIME, Holder, Lease, acquire, holder_of
 from harness.record import Record
 
@@ -34,7 +35,7 @@ _FOLDERS = ("records", "artifacts", "checkpoints", "leases", "progress", "logs",
 _ABANDONED = 3600.0
 
 
-class StoreError(Exception):
+class StoreError(UserError):
     """The store cannot be used as asked. The text says what is wrong, where, and what to do."""
 
 
