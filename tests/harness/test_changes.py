@@ -11,7 +11,7 @@ import pytest
 from harness.changes import CellState, State, differences, states
 from harness.plan import Cell, Plan, Pretraining
 from harness.record import Record
-from tests.harness.test_planning import planned
+from tests.harness.planning_toys import planned
 
 TEXT = "methods: [coder]\ndatasets: [blobs, words]\nevaluate: {protocols: [linear]}\n"
 

@@ -19,8 +19,7 @@ from pydantic import BaseModel
 from harness.identity import IDENTITY_VERSION, canonical, canonical_text, fingerprint
 from harness.plan import Cell, DatasetChoice, Evaluation, Initialisation, Plan, Pretraining
 from harness.suite import Suite
-from tests.harness.planning_toys import ROSTERS, Coder
-from tests.harness.test_planning import planned
+from tests.harness.planning_toys import ROSTERS, Coder, planned, trained
 
 DATASET = DatasetChoice(name="boxes", version=3, config={"size": 100}, content={"digest": "abc"})
 START = Initialisation(
@@ -267,7 +266,7 @@ def test_a_change_to_one_method_leaves_the_others_alone(tmp_path: Path) -> None:
 def test_the_number_of_ranks_counts_only_where_the_method_is_coupled(tmp_path: Path) -> None:
     def of(label: str, ranks: int) -> list[str]:
         cells = planned(tmp_path, BASE, sets=[f"resources.ranks={ranks}"]).cells
-        return [item.encoder.fingerprint for item in cells if item.label == label and item.control is None]  # type: ignore[union-attr]
+        return [trained(item).fingerprint for item in cells if item.label == label and item.control is None]
 
     assert of("coder", 1) == of("coder", 2)
     assert of("contrast", 1) != of("contrast", 2)

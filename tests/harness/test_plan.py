@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.plan import cell_from_json, cell_to_json, plan_from_json, plan_to_json
-from tests.harness.test_planning import planned
+from tests.harness.planning_toys import planned
 
 TEXT = """
 methods: [coder, contrast]

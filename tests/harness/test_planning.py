@@ -10,22 +10,11 @@ import pytest
 
 import suites
 from harness.mistakes import SuiteErrors
-from harness.plan import Cell, Initialisation, NotApplicable, Plan, Pretraining
+from harness.plan import Cell, Initialisation, NotApplicable, Plan
 from harness.planning import plan_suite
-from tests.harness.planning_toys import ROSTERS
+from tests.harness.planning_toys import ROSTERS, planned, trained
 
 GOOD = "methods: [coder]\ndatasets: [boxes]\n"
-
-
-def planned(tmp_path: Path, text: str, **options: Any) -> Plan:
-    path = tmp_path / "s.yaml"
-    path.write_text(text)
-    return plan_suite(str(path), rosters=ROSTERS, **options)
-
-
-def trained(cell: Cell) -> Pretraining:
-    assert isinstance(cell.encoder, Pretraining)
-    return cell.encoder
 
 
 def by_id(plan: Plan) -> dict[str, Cell]:
