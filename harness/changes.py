@@ -133,7 +133,7 @@ _ABSENT = object()
 
 
 def _flat(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         for key in value:
             yield from _flat(value[key], (*path, str(key)))
     else:

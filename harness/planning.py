@@ -52,7 +52,8 @@ def plan_suite(
         SuiteErrors: everything that is wrong with the suite and the options.
     """
     rosters = rosters or Rosters.installed()
-    draft = read_draft(locate(suite) or Path(suite), suite, rosters, sets, seeds)
+    path = locate(suite) or Path(suite)
+    draft = read_draft(path, str(path), rosters, sets, seeds)
     return build_plan(draft, rosters, only)
 
 

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from harness.datasets import Dataset, SplitName, Task, Writer
+from harness.plan import Cell, Plan, Pretraining
+from harness.planning import plan_suite
 from harness.protocols import Protocol, Solution, View
 from harness.rosters import Rosters
 from methods import Batch, Coupling, Features, Keys, Method, Preset, Settings, Source, Spec, Stage, TaskKind, Training
@@ -171,3 +173,15 @@ ROSTERS = Rosters(
     datasets={kind.name: kind for kind in (Blobs, Boxes, Frames, Tiles, Words)},
     protocols={kind.name: kind for kind in (Linear, Ridge)},
 )
+
+
+def planned(tmp_path: Path, text: str, rosters: Rosters = ROSTERS, **options: Any) -> Plan:
+    """The plan of a suite with this text."""
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    return plan_suite(str(path), rosters=rosters, **options)
+
+
+def trained(cell: Cell) -> Pretraining:
+    assert isinstance(cell.encoder, Pretraining)
+    return cell.encoder

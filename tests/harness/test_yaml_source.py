@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def message(text: str) -> str:
         ("a: &a [*a]", 's.yaml:1: a[0]: the anchor "a" contains itself'),
         ("a: &a {<<: *a}", 's.yaml:1: a: the anchor "a" contains itself'),
         ("a: {<<: 3}", "s.yaml:1: a: << merges mappings only"),
-        ("[" * 400, "s.yaml: nested more than 100 levels deep"),
+        ("[" * 700 + "]" * 700, "s.yaml: nested more than 100 levels deep"),
         ("[" * 150 + "]" * 150, "s.yaml: nested more than 100 levels deep"),
         ('a: "\\ud800"', "s.yaml:1: a: not text in UTF-8"),
     ],
@@ -110,21 +111,23 @@ def test_files_that_cannot_be_suites(tmp_path: Path) -> None:
         assert told(junk) == "s.yaml: cannot be read: Permission denied"
 
 
+def errors_of(read: Callable[[], object]) -> str | None:
+    try:
+        read()
+    except SuiteErrors as errors:
+        return str(errors)
+    return None
+
+
 @given(st.text(alphabet=st.sampled_from("ab:-?[]{}&*!|>'\"%@`#,\n\t \\<=~.0123e\x85\ufeff\ud800"), max_size=60))
 def test_junk_gives_plain_values_or_suite_errors(text: str) -> None:
-    try:
-        document = parse_yaml(text, "s.yaml")
-    except SuiteErrors as errors:
-        assert all(line.startswith("s.yaml") for line in str(errors).splitlines())
-    else:
-        assert () in document.places
+    told = errors_of(lambda: parse_yaml(text, "s.yaml"))
+    assert told is None or told.startswith("s.yaml")
 
 
 @given(st.binary(max_size=40))
 def test_junk_bytes_too(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "junk.yaml"
     path.write_bytes(raw)
-    try:
-        read_yaml(path, "s.yaml")
-    except SuiteErrors as errors:
-        assert errors.mistakes
+    told = errors_of(lambda: read_yaml(path, "s.yaml"))
+    assert told is None or told.startswith("s.yaml")
