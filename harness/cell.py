@@ -175,7 +175,7 @@ class _Work:
             cell=self.cell.id,
             label=self.cell.label,
             method=self.cell.method,
-            dataset=self.cell.dataset.name,
+            dataset=self.cell.dataset_label,
             seed=self.cell.seed,
             control=self.cell.control,
             identity=canonical(identity),

@@ -99,7 +99,7 @@ class Driver:
                 cell=task.cell.id,
                 label=task.cell.label,
                 method=task.cell.method,
-                dataset=task.cell.dataset.name,
+                dataset=task.cell.dataset_label,
                 seed=task.cell.seed,
                 control=task.cell.control,
                 identity=canonical(task.identity(fingerprint)),
