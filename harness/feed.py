@@ -70,9 +70,9 @@ class Feed:
         pieces = []
         for piece in self._pieces:
             where = positions(step, self._batch_size, piece, self._of)
-            keys = Keys.of(self._seed, f"pretrain/{self._index}", where)
-            batch = self._method.sample(self._source, self._order.ids(where), keys.fold("sample"))
-            pieces.append((pinned(batch) if self._ahead else batch, keys.fold("draw")))
+            keys = Keys.of(self._seed, f"pretrain/{self._index}", torch.arange(where.start, where.stop))
+            batch = self._method.sample(self._source, self._order.ids(where), keys)
+            pieces.append((pinned(batch) if self._ahead else batch, keys.fold("stage.draw")))
         return pieces
 
 

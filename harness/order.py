@@ -22,13 +22,12 @@ class Order:
         self._size = size
         self._epochs: dict[int, Tensor] = {}  # the one or two that the current batch touches
 
-    def ids(self, positions: Tensor) -> Tensor:
-        """The examples at these positions of the stream, in ascending order of position: int64 [N]."""
-        first, last = int(positions[0]) // self._size, int(positions[-1]) // self._size
-        parts = []
-        for epoch in range(first, last + 1):
-            inside = positions[(positions >= epoch * self._size) & (positions < (epoch + 1) * self._size)]
-            parts.append(self._permutation(epoch)[inside - epoch * self._size])
+    def ids(self, where: range) -> Tensor:
+        """The examples at these positions of the stream: int64 [N]."""
+        size, parts = self._size, []
+        for epoch in range(where.start // size, (where.stop - 1) // size + 1):
+            first, last = max(where.start - epoch * size, 0), min(where.stop - epoch * size, size)
+            parts.append(self._permutation(epoch)[first:last])
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _permutation(self, epoch: int) -> Tensor:
@@ -39,10 +38,10 @@ class Order:
         return self._epochs[epoch]
 
 
-def positions(step: int, batch_size: int, piece: int, pieces: int) -> Tensor:
-    """Where one of `pieces` nearly equal, contiguous parts of batch `step` lies in the stream: int64 [about B / P]."""
+def positions(step: int, batch_size: int, piece: int, pieces: int) -> range:
+    """Where one of `pieces` nearly equal, contiguous parts of batch `step` lies in the stream."""
     start = step * batch_size
-    return torch.arange(start + batch_size * piece // pieces, start + batch_size * (piece + 1) // pieces)
+    return range(start + batch_size * piece // pieces, start + batch_size * (piece + 1) // pieces)
 
 
 def steps_per_stage(training: Training, shares: Sequence[float], size: int) -> list[int]:

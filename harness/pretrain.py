@@ -24,7 +24,7 @@ from methods import Keys, Method, Settings, Source, Stage, State, Training
 
 Tell = Callable[[Mapping[str, Any]], None]
 
-#: Points of the learning curve, about.
+#: Points of the learning curve at most, and one more at the end of each stage.
 CURVE_POINTS = 200
 #: Several ranks agree on a checkpoint every so many steps: asking costs a message.
 AGREE_EVERY = 20
@@ -165,7 +165,7 @@ class _Run:
     def _steps(self, engine: Engine, stage: Stage, index: int, first: int) -> None:
         self.method.eval()  # `draw` sees earlier stages as they will be used; the engine's copy is in training mode
         steps, training = self.lengths[index], self.training
-        log_every = max(sum(self.lengths) // CURVE_POINTS, 1)
+        log_every = math.ceil(sum(self.lengths) / CURVE_POINTS)
         feed = self._feed(stage, index)
         saved_at = entered = time.perf_counter()
         try:

@@ -49,8 +49,8 @@ def held_out_loss(
     weights: dict[str, Tensor] = {}
     for ids in torch.split(torch.arange(min(len(source), EXAMPLES)), batch_size):
         keys = Keys.of(seed, f"held_out/{index}", ids)
-        batch = to_device(method.sample(source, ids, keys.fold("sample")), device)
-        drawn = stage.draw(batch, keys.fold("draw").to(device))
+        batch = to_device(method.sample(source, ids, keys), device)
+        drawn = stage.draw(batch, keys.fold("stage.draw").to(device))
         for name, value in stage(drawn).sums.items():
             sums[name] = sums.get(name, 0.0) + value.double()
             weights[name] = weights.get(name, 0.0) + drawn.weights[name].double()

@@ -322,6 +322,7 @@ class Pairs(Method):
         super().__init__(config, spec, state)
         self._ids = {word: index + 1 for index, word in enumerate(state["words"])}
         self.words = nn.EmbeddingBag(len(self._ids) + 1, config.width, mode="sum", padding_idx=0)
+        nn.init.normal_(self.words.weight, std=0.3)
         self._stages = [PairsStage(self.words, config.width)]
         self.register_buffer("rarity", state["rarity"])
 

@@ -28,7 +28,7 @@ class Subject:
 
     def batch(self, method: Method, ids: torch.Tensor, seed: int = 0) -> tuple[Batch, Keys]:
         keys = Keys.of(seed, "contract", ids)
-        return method.sample(self.source, ids, keys.fold("sample")), keys.fold("draw")
+        return method.sample(self.source, ids, keys), keys.fold("stage.draw")
 
     def draw(self, method: Method, stage: Stage, ids: torch.Tensor, seed: int = 0) -> Drawn:
         with torch.no_grad():

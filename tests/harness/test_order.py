@@ -15,22 +15,22 @@ def training(**values: float) -> Training:
 
 def test_each_epoch_holds_every_example_once_in_its_own_order() -> None:
     order = Order(seed=3, size=10)
-    stream = order.ids(torch.arange(30)).reshape(3, 10)
+    stream = order.ids(range(30)).reshape(3, 10)
     assert (stream.sort(dim=1).values == torch.arange(10)).all()
     assert not torch.equal(stream[0], stream[1])
-    assert not torch.equal(stream, Order(seed=4, size=10).ids(torch.arange(30)).reshape(3, 10))
+    assert not torch.equal(stream, Order(seed=4, size=10).ids(range(30)).reshape(3, 10))
 
 
 @given(start=st.integers(0, 100), length=st.integers(1, 40))
 def test_order_has_no_memory(start: int, length: int) -> None:
-    whole = Order(seed=0, size=7).ids(torch.arange(141))
-    assert torch.equal(Order(seed=0, size=7).ids(torch.arange(start, start + length)), whole[start : start + length])
+    whole = Order(seed=0, size=7).ids(range(141))
+    assert torch.equal(Order(seed=0, size=7).ids(range(start, start + length)), whole[start : start + length])
 
 
 @given(step=st.integers(0, 5), batch=st.integers(1, 50), pieces=st.integers(1, 8))
 def test_pieces_partition_the_batch_evenly(step: int, batch: int, pieces: int) -> None:
     parts = [positions(step, batch, piece, pieces) for piece in range(pieces)]
-    assert torch.equal(torch.cat(parts), torch.arange(step * batch, (step + 1) * batch))
+    assert [place for part in parts for place in part] == list(range(step * batch, (step + 1) * batch))
     sizes = [len(part) for part in parts]
     assert max(sizes) - min(sizes) <= 1
 

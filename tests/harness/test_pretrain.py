@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cluster import Failure, JobError
-from harness import pretrain as pretraining
+from harness.checkpoint import save_checkpoint
 from harness.engine import Compute, leave, warm
 from harness.pretrain import Pretrained, build, pretrain
 from methods import Coupling, Drawn, LossTerms, Method, Settings, Spec, State, Training
@@ -27,7 +27,7 @@ def one_thread() -> None:
 
 
 def modality(method: type[Method]) -> Any:
-    return {"toy_frames": "video", "toy_pairs": "text"}.get(method.name, "image")
+    return {"toy_frames": "video", "toy_dropout": "video", "toy_pairs": "text"}.get(method.name, "image")
 
 
 def run(method: type[Method], training: Training = TRAINING, compute: Compute = TORCH, **rest: Any) -> Pretrained:
@@ -41,17 +41,17 @@ class Killed(BaseException):
 
 def killed_after(steps: int, folder: Path, method: type[Method], monkeypatch: pytest.MonkeyPatch, **rest: Any) -> None:
     """Runs with a checkpoint after every step until just after the checkpoint of `steps` steps."""
-    save, count = pretraining.save_checkpoint, 0
+    count = 0
 
     def save_then_die(where: Path, checkpoint: Any) -> None:
         nonlocal count
-        save(where, checkpoint)
+        save_checkpoint(where, checkpoint)
         count += 1
         if count == steps:
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(pretraining, "save_checkpoint", save_then_die)
+        patch.setattr("harness.pretrain.save_checkpoint", save_then_die)
         with pytest.raises(Killed):
             run(method, checkpoints=folder, fingerprint="f", checkpoint_seconds=0.0, **rest)
 
@@ -70,9 +70,6 @@ class Dropout(Frames):
         return frozenset({"dropout"})
 
 
-Dropout_modality = "video"
-
-
 @pytest.mark.parametrize("compute", [TORCH, Compute(zero=0), Compute(zero=2)], ids=["torch", "zero0", "zero2"])
 @pytest.mark.parametrize("steps", [1, 6, 8])
 @pytest.mark.parametrize("method", [Layers, Terms], ids=lambda method: method.name)
@@ -89,7 +86,6 @@ def test_resumes_to_the_bit(
 
 
 def test_dropout_resumes_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(globals(), "modality", lambda method: "video")
     straight = run(Dropout)
     killed_after(5, tmp_path, Dropout, monkeypatch)
     resumed = run(Dropout, checkpoints=tmp_path, fingerprint="f")
@@ -100,7 +96,7 @@ def test_dropout_resumes_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("method", TOYS.values(), ids=TOYS)
 def test_toys_learn(method: type[Method]) -> None:
-    proof = run(method, replace(TRAINING, steps=120)).result["proof"]
+    proof = run(method, replace(TRAINING, steps=300)).result["proof"]
     assert proof["held_out_final"] < 0.9 * proof["held_out_initial"]
     assert proof["parameter_change"] > 0.01
     assert len(proof["stages"]) == (2 if method is Layers else 1)
@@ -134,7 +130,7 @@ def test_result_is_what_the_record_holds() -> None:
     told: list[Mapping[str, Any]] = []
     result = run(Terms, replace(TRAINING, steps=500), tell=told.append).result
     assert result["steps"] == 500
-    assert 200 <= len(result["curve"]) <= 251
+    assert 150 <= len(result["curve"]) <= 201
     assert [point["step"] for point in result["curve"]][-1] == 499
     assert set(result["curve"][0]) == {"stage", "step", "loss", "terms", "monitors"}
     assert set(result["cost"]) == {
@@ -159,9 +155,7 @@ class Diverging(Terms):
 
 @pytest.mark.parametrize("compute", [TORCH, Compute(zero=1), Compute(zero=3)], ids=["torch", "zero1", "zero3"])
 def test_a_loss_that_is_not_finite_is_a_failure(compute: Compute) -> None:
-    with pytest.raises(
-        JobError, match=r"not finite at step 0 of stage 0: masked = nan.*lower `learning_rate`"
-    ) as caught:
+    with pytest.raises(JobError, match=r"not finite at step 0 of stage 0: masked = nan.*lower") as caught:
         run(Diverging, compute=compute)
     assert caught.value.failure == Failure.DIVERGED
 
