@@ -16,7 +16,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 class Agenda:
     """The jobs of one run. Each job taken must be started, deferred or ended before its slots count as free again.
 
-    Order: the widest ready job first, then as given. While the widest waits for slots, a narrower one may overtake it
+    Order: the widest ready job first, then as given, so that what waits for a job may come right after it. While the widest waits for slots, a narrower one may overtake it
     only if the wide one can still start as soon as some job ends that began before the overtaking: so slots do
     not stand idle without need, and wide jobs are not starved. A job that ran out of memory is tried again when
     nothing else is ready or runs, and alone. Retries go behind their equals.
@@ -39,7 +39,8 @@ class Agenda:
                     raise ValueError(f"job {job.id!r} comes after {before!r}, which is not in this run")
                 self._dependants[before].append(job.id)
         self._refuse_circles()
-        self._ready: defaultdict[int, deque[Job]] = defaultdict(deque)
+        self._order = {name: place for place, name in enumerate(self._jobs)}
+        self._ready: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)  # heaps by width
         self._alone: deque[Job] = deque()
         self._deferred: list[tuple[float, int, Job]] = []
         self._pauses: dict[str, float] = {}
@@ -80,12 +81,12 @@ class Agenda:
             return self._alone.popleft() if free else None
         widest = widths[0]
         if idle >= widest:
-            return self._ready[widest].popleft()
+            return self._pop(widest)
         anchors = [job.ranks for job in self._running.values() if job.id not in self._overtakers]
         spare = min(idle, idle + max(anchors, default=0) - widest)
         for width in widths[1:]:
             if width <= spare:
-                return self._ready[width].popleft()
+                return self._pop(width)
         return None
 
     def start(self, job: Job) -> int:
@@ -143,7 +144,14 @@ class Agenda:
         return attempt, [outcome, *self._skip_dependants(job)]
 
     def _queue(self, job: Job) -> None:
-        (self._alone if self._is_solo(job) else self._ready[job.ranks]).append(job)
+        if self._is_solo(job):
+            self._alone.append(job)
+            return
+        retries = len(self._attempts.get(job.id, ()))
+        heapq.heappush(self._ready[job.ranks], (self._order[job.id] + retries * len(self._jobs), job.id))
+
+    def _pop(self, width: int) -> Job:
+        return self._jobs[heapq.heappop(self._ready[width])[1]]
 
     def _is_solo(self, job: Job) -> bool:
         return any(attempt.failure is Failure.OOM for attempt in self._attempts.get(job.id, ()))

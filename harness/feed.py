@@ -15,6 +15,10 @@ from methods import Batch, Drawn, Keys, Method, Source, Stage
 Piece: TypeAlias = tuple[Batch, Keys]
 
 
+#: Positions of the stream whose keys are made together.
+BLOCK = 4096
+
+
 class Feed:
     """Micro-batches of one stage, drawn and ready for the engine.
 
@@ -44,6 +48,8 @@ class Feed:
         self._method, self._stage, self._index = method, stage, index
         self._source, self._order = source, order
         self._seed, self._batch_size, self._device = seed, batch_size, device
+        self._block = range(0)
+        self._block_keys: tuple[Keys, Keys]
         self._pieces = range(rank * accumulate, (rank + 1) * accumulate)
         self._of = world * accumulate
         self._ahead = ThreadPoolExecutor(1) if device.type == "cuda" else None
@@ -70,10 +76,25 @@ class Feed:
         pieces = []
         for piece in self._pieces:
             where = positions(step, self._batch_size, piece, self._of)
-            keys = Keys.of(self._seed, f"pretrain/{self._index}", torch.arange(where.start, where.stop))
-            batch = self._method.sample(self._source, self._order.ids(where), keys)
-            pieces.append((pinned(batch) if self._ahead else batch, keys.fold("stage.draw")))
+            for_sampling, for_drawing = self._keys(where)
+            batch = self._method.sample(self._source, self._order.ids(where), for_sampling)
+            pieces.append((pinned(batch) if self._ahead else batch, for_drawing))
         return pieces
+
+    def _keys(self, where: range) -> tuple[Keys, Keys]:
+        """Keys to sample and to draw the examples at these positions of one step.
+
+        Each is a function of its position alone; making those of many steps at once spares small tensor operations at
+        every step.
+        """
+        if where.start not in self._block:
+            span = max(BLOCK // self._batch_size, 1) * self._batch_size
+            start = where.start // span * span
+            self._block = range(start, start + span)
+            keys = Keys.of(self._seed, f"pretrain/{self._index}", torch.arange(start, start + span))
+            self._block_keys = keys, keys.fold("stage.draw")
+        mine = slice(where.start - self._block.start, where.stop - self._block.start)
+        return self._block_keys[0][mine], self._block_keys[1][mine]
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
