@@ -16,10 +16,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 class Agenda:
     """The jobs of one run. Each job taken must be started, deferred or ended before its slots count as free again.
 
-    Order: the widest ready job first, then as given, so that what waits for a job may come right after it. While the widest waits for slots, a narrower one may overtake it
-    only if the wide one can still start as soon as some job ends that began before the overtaking: so slots do
-    not stand idle without need, and wide jobs are not starved. A job that ran out of memory is tried again when
-    nothing else is ready or runs, and alone. Retries go behind their equals.
+    Order: the widest ready job first, then as given, so that what waits for a job can be placed right behind it. While
+    the widest waits for slots, a narrower one may overtake it only if the wide one can still start as soon as some job
+    ends that began before the overtaking: so slots do not stand idle without need, and wide jobs are not starved. A job
+    that ran out of memory is tried again when nothing else is ready or runs, and alone. Retries go behind their equals.
 
     Raises:
         ValueError: two jobs of one id, an unknown id in `after`, or a circle of dependencies.
