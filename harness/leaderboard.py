@@ -96,12 +96,12 @@ def expected(plan: Plan) -> pl.DataFrame:
             "dataset": cell.dataset.name,
             "task": evaluation.task,
             "protocol": evaluation.protocol,
-            "fingerprint": cell.evaluation_fingerprint(evaluation),
+            "fingerprint": fingerprint,
             "encoder": cell.encoder.fingerprint if isinstance(cell.encoder, Pretraining) else None,
             "seed": cell.seed,
         }
         for cell in plan.cells
-        for evaluation in cell.evaluations
+        for fingerprint, evaluation in cell.wanted.items()
     ]
     return pl.DataFrame(rows, schema=EXPECTED)
 

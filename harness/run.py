@@ -15,7 +15,6 @@ from cluster import Hooks, SlotSize
 from cluster.capacity import ImpossibleRequest
 from cluster.local import LocalPool
 from cluster.pool import Pool, PoolError
-from cluster.ray_pool import RayPool
 from harness.console import print_board
 from harness.driver import Driver
 from harness.failures import UserError
@@ -54,7 +53,6 @@ def run_suite(
     """Run what `suite` still needs, print the board, say where everything lies. Returns the exit code."""
     plan = plan_suite(suite, sets=sets, seeds=seeds, only=only)
     opened = Store.open(store)
-    opened.put_json(opened.plan(plan.suite), plan_to_json(plan))
     work = todo(plan, opened, retry_failed=retry_failed)
     try:
         with _terminate_like_interrupt():
@@ -71,6 +69,7 @@ def run_suite(
 def _drive(plan: Plan, work: Todo, store: Store, where: Where, json_lines: bool) -> None:
     if not work.tasks:
         return
+    store.put_json(store.plan(plan.suite), plan_to_json(plan))
     view = choose_view(store.root / "progress", sys.stdout, json_lines=json_lines)
     with _pool(plan, where) as pool, Watched(view) as watched:
         Driver(plan, work, store, watched).drive(pool)
@@ -97,6 +96,8 @@ def _pool(plan: Plan, where: Where) -> Pool:
     size = SlotSize(
         cpus=max(cell.cpus_per_rank for cell in plan.cells), gpus=max(cell.gpus_per_rank for cell in plan.cells)
     )
+    from cluster.ray_pool import RayPool  # here, so that a finished suite and --local do without Ray
+
     return RayPool(size, where.slots, HOOKS, address=where.address)
 
 
