@@ -263,27 +263,28 @@ def _minimise(
         taken = trial.objective <= value.objective + _ARMIJO * promised + rounding * value.objective
         change = trial.gradient - value.gradient
         curved = torch.linalg.vecdot(step, change)
-        # A pair of zeros takes no part: refused steps, and curvature lost in rounding.
-        useful = (taken & (curved > 0))[:, None]
+        useful = taken & (curved > 0)
         slot = (iteration - 1) % _MEMORY
-        steps[:, slot] = torch.where(useful, step, 0.0)
-        changes[:, slot] = torch.where(useful, change, 0.0)
-
+        steps[:, slot], changes[:, slot] = step, change
         shorter = -0.5 * promised / (trial.objective - value.objective - promised)  # of the parabola through both
         length = torch.where(taken, 1.0, length * shorter.nan_to_num(0.1).clamp(0.1, 0.5))
-        point = torch.where(taken[:, None], point + step, point)
-        value = _Value(
-            torch.where(taken, trial.objective, value.objective),
-            torch.where(taken[:, None], trial.gradient, value.gradient),
-            torch.where(taken, trial.curvature, value.curvature),
-        )
+        reached, kept = point + step, direction
+        if not useful.all():
+            # A pair of zeros takes no part: refused steps, and curvature lost in rounding.
+            steps[~useful, slot] = 0
+            changes[~useful, slot] = 0
+            refused = ~taken
+            for new, old in zip((reached, *trial), (point, *value), strict=True):
+                new[refused] = old[refused]
+        point, value = reached, trial
         inverse = problem.initial_inverse(value.curvature, penalties, logits)
         # H0 is right up to a factor that the last pair tells.
         factor = curved / torch.linalg.vecdot(change, change * inverse)
-        inverse *= torch.where(useful, factor[:, None], 1.0)
+        inverse *= torch.where(useful, factor, 1.0)[:, None]
         order = torch.arange(iteration, iteration + _MEMORY, device=start.device) % _MEMORY
-        renewed = -_times_inverse_hessian(value.gradient, steps, changes, inverse, order)
-        direction = torch.where(taken[:, None], renewed, direction)
+        direction = -_times_inverse_hessian(value.gradient, steps, changes, inverse, order)
+        if not taken.all():
+            direction[~taken] = kept[~taken]
 
         left = -0.5 * torch.linalg.vecdot(value.gradient, direction).double()
         met = taken & (left <= tolerance * value.objective)
@@ -316,13 +317,13 @@ def _times_inverse_hessian(gradient: Tensor, steps: Tensor, changes: Tensor, inv
     diagonal = products.diagonal(dim1=1, dim2=2)
     upper = products.triu(1) + torch.diag_embed(torch.where(diagonal > 0, diagonal, 1.0))
 
-    along = (steps @ gradient[..., None])[:, order]
+    along = torch.linalg.vecdot(steps, gradient[:, None])[:, order, None]
     first = torch.linalg.solve_triangular(upper, along, upper=True)
     unordered = torch.empty_like(first)
     unordered[:, order] = first
-    corrected = inverse * (gradient - (changes.mT @ unordered).squeeze(2))  # H0 g - H0 Y' R^-1 S g
-    inner = diagonal[..., None] * first - (changes @ corrected[..., None])[:, order]
+    corrected = inverse * (gradient - (unordered.mT @ changes).squeeze(1))  # H0 g - H0 Y' R^-1 S g
+    inner = diagonal[..., None] * first - torch.linalg.vecdot(changes, corrected[:, None])[:, order, None]
     second = torch.linalg.solve_triangular(upper.mT, inner, upper=False)
     unordered = torch.empty_like(second)
     unordered[:, order] = second
-    return corrected + (steps.mT @ unordered).squeeze(2)
+    return corrected + (unordered.mT @ steps).squeeze(1)
