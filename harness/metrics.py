@@ -1,23 +1,24 @@
-"""Metrics of predictions against test labels: pure functions, by name, each with its direction."""
+"""Metrics: pure functions of predictions and targets, each with its direction."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Labels = NDArray[np.integer[Any]]
-
 
 @dataclass(frozen=True)
 class Metric:
-    """One way to score a task.
+    """One number that judges predictions.
 
     Attributes:
-        compute: of (predictions, targets), both in the form that the task's kind has.
+        name: as tasks and tables write it.
+        higher_is_better: its direction.
+        compute: from predictions and targets of the same examples, in the form that the kind of task has.
     """
 
     name: str
@@ -25,28 +26,34 @@ class Metric:
     compute: Callable[[NDArray[Any], NDArray[Any]], float]
 
 
-def accuracy(predictions: Labels, targets: Labels) -> float:
-    """Share of examples [N] whose predicted class is the true one."""
+def accuracy(predictions: NDArray[Any], targets: NDArray[Any]) -> float:
+    """Share of examples (int64 [N], int64 [N]) whose class is right."""
     _check(predictions, targets)
     return float(np.mean(predictions == targets))
 
 
-def macro_f1(predictions: Labels, targets: Labels) -> float:
-    """F1 of each class that occurs among predictions or targets [N], averaged over those classes."""
+def macro_f1(predictions: NDArray[Any], targets: NDArray[Any]) -> float:
+    """F1 = 2 TP / (2 TP + FP + FN), averaged over the classes found in predictions or targets (int64 [N] each)."""
     _check(predictions, targets)
-    scores = []
-    for label in np.union1d(predictions, targets):
-        predicted, true = predictions == label, targets == label
-        scores.append(2 * np.sum(predicted & true) / (np.sum(predicted) + np.sum(true)))
-    return float(np.mean(scores))
+    classes, codes = np.unique(np.concatenate([predictions, targets]), return_inverse=True)
+    predicted, actual = codes[: len(predictions)], codes[len(predictions) :]
+    hits = np.bincount(actual[predicted == actual], minlength=len(classes))
+    claimed = np.bincount(predicted, minlength=len(classes)) + np.bincount(actual, minlength=len(classes))
+    return float(np.mean(2 * hits / claimed))
 
 
-def _check(predictions: Labels, targets: Labels) -> None:
-    if predictions.shape != targets.shape or not targets.size:
-        raise ValueError(f"predictions {predictions.shape} do not match targets {targets.shape}")
+def _check(predictions: NDArray[Any], targets: NDArray[Any]) -> None:
+    if predictions.ndim != 1 or predictions.shape != targets.shape or not len(targets):
+        raise ValueError(f"need two equally long, non-empty vectors, not {predictions.shape} and {targets.shape}")
 
 
-METRICS: Mapping[str, Metric] = {
-    "accuracy": Metric("accuracy", True, accuracy),
-    "macro_f1": Metric("macro_f1", True, macro_f1),
-}
+#: Every metric by name.
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            Metric("accuracy", higher_is_better=True, compute=accuracy),
+            Metric("macro_f1", higher_is_better=True, compute=macro_f1),
+        )
+    }
+)

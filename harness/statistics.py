@@ -1,4 +1,4 @@
-"""Intervals and tests: pure functions over plain numbers."""
+"""Intervals, paired tests, normalised scores and ranks: pure functions."""
 
 from __future__ import annotations
 
@@ -6,27 +6,88 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scipy.special import betaincinv, stdtrit
+import numpy as np
+from scipy import stats
 
 
 class Interval(NamedTuple):
-    estimate: float
+    """An estimate and where the true value may lie; the bounds are NaN where nothing can be said."""
+
+    mean: float
     low: float
     high: float
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    n = len(values)
-    mean = math.fsum(values) / n
-    if n < 2:
+class Paired(NamedTuple):
+    """How much one row beats another over common seeds."""
+
+    difference: Interval  #: first minus second
+    p: float  #: two-sided, of no difference; NaN below two pairs
+
+
+def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Mean of independent, roughly normal values (one per seed) with Student's t interval.
+
+    With one value the bounds are NaN: one seed says nothing of the spread.
+    """
+    sample = np.asarray(values, dtype=float)
+    if not len(sample):
+        raise ValueError("no values, so no mean")
+    mean = float(sample.mean())
+    if len(sample) < 2:
         return Interval(mean, math.nan, math.nan)
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
-    half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * deviation / math.sqrt(n)
+    half = float(stats.t.ppf((1 + confidence) / 2, len(sample) - 1) * sample.std(ddof=1) / math.sqrt(len(sample)))
     return Interval(mean, mean - half, mean + half)
 
 
-def proportion_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval:
-    tail = (1 - confidence) / 2
-    low = 0.0 if successes == 0 else float(betaincinv(successes, trials - successes + 1, tail))
-    high = 1.0 if successes == trials else float(betaincinv(successes + 1, trials - successes, 1 - tail))
-    return Interval(successes / trials, low, high)
+def wilson_interval(share: float, size: int, confidence: float = 0.95) -> Interval:
+    """Share of successes among `size` independent test examples, with Wilson's score interval (1927).
+
+    For rows without randomness, where only the choice of test examples is uncertain. The usual
+    share +- 1.96 sqrt(share (1 - share) / size) of the papers agrees with it for large sizes, but has no width at
+    0 and 1 and covers too little nearby.
+    """
+    if size < 1 or not 0 <= share <= 1:
+        raise ValueError(f"need a share in [0, 1] of at least one example, not {share} of {size}")
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    shrink = 1 / (1 + z**2 / size)
+    center = (share + z**2 / (2 * size)) * shrink
+    half = z * shrink * math.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
+    # At the ends the bounds are exactly 0 and 1; rounding must not take them past the share.
+    return Interval(share, max(0.0, min(share, center - half)), min(1.0, max(share, center + half)))
+
+
+def paired_t(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> Paired:
+    """Paired t test: position i of both holds the score under seed i.
+
+    Equal differences throughout leave no spread: p is 1 if they are all zero, else 0.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"pairs need equal lengths, not {len(first)} and {len(second)}")
+    differences = np.subtract(first, second)
+    interval = t_interval(differences.tolist(), confidence)
+    if len(differences) < 2:
+        return Paired(interval, math.nan)
+    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+    if error == 0:
+        return Paired(interval, 1.0 if interval.mean == 0 else 0.0)
+    return Paired(interval, float(2 * stats.t.sf(abs(interval.mean) / error, len(differences) - 1)))
+
+
+def normalised(value: float, chance: float, ceiling: float) -> float:
+    """0 at chance, 1 at the ceiling: (value - chance) / (ceiling - chance). Also right where lower is better."""
+    if chance == ceiling:
+        raise ValueError(f"chance and ceiling are both {chance}, so scores cannot be normalised")
+    return (value - chance) / (ceiling - chance)
+
+
+def ranks(values: Sequence[float], *, higher_is_better: bool) -> list[float]:
+    """Rank of each value within its group, 1 for the best; equal values share the mean of their ranks.
+
+    Missing values (NaN) have rank NaN and take no place.
+    """
+    signed = np.asarray(values, dtype=float) * (-1 if higher_is_better else 1)
+    ranked = np.full(len(signed), math.nan)
+    present = ~np.isnan(signed)
+    ranked[present] = stats.rankdata(signed[present])
+    return ranked.tolist()

@@ -1,214 +1,329 @@
-"""Multinomial logistic regression for a whole grid of L2 strengths in one pass, solved to convergence.
+"""Multinomial logistic regression over a whole grid of L2 penalties at once.
 
-For standardised features x [N, D], labels y in 0..K-1 and each strength l of the grid, minimise over W [D, K], b [K]
+For N examples x_i with classes y_i, each penalty lambda of the grid has its own weights W [K, D] and biases b [K]:
 
-    f(W, b) = mean_n [ logsumexp(x_n W + b) - (x_n W + b)[y_n] ] + l/2 |W|^2
+    f(W, b) = 1/N sum_i -log softmax(W x_i + b)[y_i]  +  lambda/2 ||W||^2
 
-(scikit-learn's C is 1 / (N l)). Three ideas make it fast:
+Two classes need one logit: P(y = 1) = sigmoid(w x + b), penalty lambda/2 ||w||^2. Both are scikit-learn's
+`LogisticRegression(C=1 / (N lambda))`; biases are free of penalty in both.
 
-1. *All strengths at once.* The weights of G problems stand side by side, so each iteration multiplies x with one
-   [D, G K] matrix instead of reading x G times. A problem that has converged leaves the batch.
-2. *Preconditioning.* In the eigenbasis of x's covariance the penalty keeps its form, and the Hessian at W = 0 is
-   diagonal up to the classes: s_j^2 / K + l for variance s_j^2 along axis j. Dividing by its root leaves L-BFGS a
-   problem whose condition does not depend on how correlated the features are.
-3. *No more axes than examples.* Axes without variance cannot change a prediction; the penalty sets them to zero.
+How it is solved:
 
-The optimiser is L-BFGS (Nocedal and Wright, Algorithms 7.4 and 3.1) with a history and a step length per problem.
+1. *One batch.* All penalties are stacked, [G, K, D], so that one matrix product per step serves the whole grid. Each
+   problem has its own step length, memory and stopping; finished ones leave the batch.
+2. *Principal axes.* ||W||^2 does not change under rotation, so the features are first turned to the eigenvectors of
+   their covariance. Near uniform predictions the Hessian is then almost diagonal, c s_d + lambda, with s_d the
+   variance along axis d and c the mean of p (1 - p). Its inverse starts the quasi-Newton recursion, which saves
+   most of the steps: frozen features are strongly correlated. Without it, on variances over six decades, 1000
+   steps left some problems short of the minimum.
+3. *L-BFGS in compact form* (Byrd, Nocedal, Schnabel 1994, theorem 2.2): with the last m steps S and gradient changes
+   Y as rows, R the upper triangle of S Y', E its diagonal and H0 diagonal,
+
+       H g = H0 g + S' R^-T [(E + Y H0 Y') R^-1 S g - Y H0 g] - H0 Y' R^-1 S g
+
+   a handful of batched products where the two-loop recursion needs 4m small ones.
+4. *Stopping.* -g'd/2 for the direction d = -H g is the decrease that the quadratic model still promises. A problem is
+   done when that is at most `tolerance` times its objective.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-HISTORY = 10
-#: Nats. A loss far below this, as separable data have under a weak penalty, need not be known to many digits.
-NEGLIGIBLE = 0.01
-_ARMIJO = 1e-4
-_HALVINGS = 20
+_MEMORY = 10  #: pairs that L-BFGS remembers
+_ARMIJO = 1e-4  #: part of the promised linear decrease that a step must bring
+_SMALLEST_STEP = 1e-8  #: below it the line search has failed
 
 
-@dataclass(frozen=True)
-class Path:
-    """The solutions, in the order of the grid.
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """The solutions of one grid, in the order of its penalties.
 
     Attributes:
-        weight: [G, D, K]. bias: [G, K].
-        loss: value of f: [G].
-        iterations: int64 [G].
-        converged: bool [G].
+        weights: [G, K, D]; K is 1 for two classes.
+        biases: [G, K].
+        objective: float64 [G]; f at the solution.
+        iterations: int64 [G]; evaluations of objective and gradient.
+        converged: bool [G]; whether the stopping rule was met.
     """
 
-    weight: Tensor
-    bias: Tensor
-    loss: Tensor
+    weights: Tensor
+    biases: Tensor
+    objective: Tensor
     iterations: Tensor
     converged: Tensor
 
-    def only(self, at: int) -> Path:
-        """The path cut down to one point of the grid."""
-        one = slice(at, at + 1)
-        return Path(self.weight[one], self.bias[one], self.loss[one], self.iterations[one], self.converged[one])
 
-    def logits(self, features: Tensor) -> Tensor:
-        """[G, N, K] for features [N, D], standardised as those of the fit."""
-        return torch.einsum("nd,gdk->gnk", features, self.weight) + self.bias[:, None]
-
-
-def solve_path(
-    features: Tensor, targets: Tensor, classes: int, strengths: Tensor, *, tolerance: float, max_iterations: int
-) -> Path:
-    """Minimise f for each of `strengths`.
+def fit(
+    features: Tensor, targets: Tensor, classes: int, penalties: Tensor, *, max_iterations: int, tolerance: float
+) -> Fit:
+    """Minimise f for every penalty, on the device and in the precision of `features`.
 
     Args:
-        features: standardised, [N, D].
-        targets: int64 [N], below `classes`.
-        strengths: l > 0 of each problem: [G].
-        tolerance: a problem has converged when the fall of f that the next step promises, in nats, is below
-            tolerance * (f + NEGLIGIBLE).
+        features: float [N, D], centred and of comparable scale.
+        targets: int64 [N] in [0, classes), each class present.
+        classes: at least 2.
+        penalties: float64 [G], positive.
     """
-    axes, variances = _principal_axes(features)
-    problem = _Problem(features @ axes, targets, classes, strengths, variances)
-    solution, loss, iterations, converged = _lbfgs(problem, tolerance, max_iterations)
-    weight, bias = problem.unpack(solution, torch.arange(len(strengths), device=features.device))
-    return Path(axes @ weight, bias, loss, iterations, converged)
+    rotated, variances, axes = _principal_axes(features)
+    inputs = torch.cat([rotated, rotated.new_ones(len(rotated), 1)], dim=1)
+    problem = _Problem(inputs, torch.cat([variances, variances.new_ones(1)]), targets, classes)
+    logits = 1 if classes == 2 else classes
+    count = len(penalties)
+    # Strongest first: where the grid does not go in one piece, each piece starts from its stronger neighbour.
+    order = penalties.to(features.device).argsort(descending=True)
+    start = features.new_zeros(logits, inputs.shape[1])
+    weights = features.new_zeros(count, logits, inputs.shape[1])
+    objective = torch.zeros(count, dtype=torch.float64, device=features.device)
+    iterations = torch.zeros(count, dtype=torch.int64, device=features.device)
+    converged = torch.zeros(count, dtype=torch.bool, device=features.device)
+    side_by_side = _piece(weights)
+    for first in range(0, count, side_by_side):
+        piece = order[first : first + side_by_side]
+        grid = penalties.to(features.device)[piece]
+        solved = _minimise(problem, grid, start.expand(len(piece), -1, -1), max_iterations, tolerance)
+        weights[piece], objective[piece], iterations[piece], converged[piece] = solved
+        start = weights[piece[-1]]
+    return Fit(
+        weights=weights[..., :-1] @ axes.T,
+        biases=weights[..., -1],
+        objective=objective,
+        iterations=iterations,
+        converged=converged,
+    )
 
 
-def _principal_axes(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Orthonormal axes [D, R] along which the features vary, and the variance along each [R]."""
-    count, width = features.shape
-    wide = width > count
-    gram = (features @ features.T if wide else features.T @ features).double() / count
-    values, vectors = torch.linalg.eigh(gram)
-    kept = values > values[-1].clamp_min(1e-30) * 1e-10
-    values, vectors = values[kept], vectors[:, kept]
-    if wide:
-        vectors = features.T.double() @ (vectors / (values * count).sqrt())
-    return vectors.to(features.dtype), values.to(features.dtype)
+def judge(weights: Tensor, biases: Tensor, features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Accuracy and mean log-loss of each of G solutions on M examples: float64 [G] each."""
+    right = torch.zeros(len(weights), dtype=torch.float64, device=features.device)
+    loss = torch.zeros_like(right)
+    for rows in _row_blocks(features, weights.shape[0] * max(2, weights.shape[1])):
+        logits = _all_logits(weights, biases, features[rows])
+        block = targets[rows]
+        right += (logits.argmax(1) == block).sum(1)
+        logits -= logits.logsumexp(1, keepdim=True)
+        loss -= logits.gather(1, block.expand(len(weights), 1, -1)).sum((1, 2), dtype=torch.float64)
+    return right / len(features), loss / len(features)
 
 
-class _Problem:
-    """f and its gradient, for any subset of the G problems, in preconditioned coordinates [G, R * K + K]."""
-
-    def __init__(self, inputs: Tensor, targets: Tensor, classes: int, strengths: Tensor, variances: Tensor) -> None:
-        self.inputs = inputs
-        self.targets = targets
-        self.classes = classes
-        self.strengths = strengths.to(inputs)
-        self.scales = (variances / classes + self.strengths[:, None]).rsqrt()  # [G, R]
-        self.bias_scale = classes**0.5
-        self.size = (inputs.shape[1] + 1) * classes
-
-    def unpack(self, point: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights [G', R, K] and biases [G', K] of problems `which`."""
-        body, bias = point[:, : -self.classes], point[:, -self.classes :]
-        weight = body.reshape(len(which), -1, self.classes) * self.scales[which, :, None]
-        return weight, bias * self.bias_scale
-
-    def value_and_gradient(self, point: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
-        """f [G'] and its gradient [G', R * K + K] at `point`."""
-        count, problems = len(self.inputs), len(which)
-        weight, bias = self.unpack(point, which)
-        stacked = weight.permute(1, 0, 2).reshape(-1, problems * self.classes)
-        logits = (self.inputs @ stacked).view(count, problems, self.classes) + bias
-        log_probabilities = torch.log_softmax(logits, dim=2)
-        index = self.targets[:, None, None].expand(-1, problems, 1)
-        chosen = log_probabilities.gather(2, index)
-        residual = log_probabilities.exp_().scatter_add_(2, index, torch.full_like(chosen, -1.0)).div_(count)
-        strengths = self.strengths[which]
-        loss = -chosen.sum((0, 2)) / count + 0.5 * strengths * weight.square().sum((1, 2))
-        slope = (self.inputs.T @ residual.view(count, -1)).view(-1, problems, self.classes).permute(1, 0, 2)
-        slope = (slope + strengths[:, None, None] * weight) * self.scales[which, :, None]
-        return loss, torch.cat([slope.reshape(problems, -1), residual.sum(0) * self.bias_scale], dim=1)
+def predict(weights: Tensor, biases: Tensor, features: Tensor) -> Tensor:
+    """Classes that one solution (weights [K, D], biases [K]) gives to M examples: int64 [M]."""
+    answers = [
+        _all_logits(weights[None], biases[None], features[rows])[0].argmax(0)
+        for rows in _row_blocks(features, max(2, weights.shape[0]))
+    ]
+    return torch.cat(answers)
 
 
-def _lbfgs(problem: _Problem, tolerance: float, max_iterations: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Minimisers [G, size], values, iterations and convergence of all problems."""
-    device, total = problem.inputs.device, len(problem.strengths)
-    solution = torch.zeros(total, problem.size, device=device, dtype=problem.inputs.dtype)
-    losses = torch.zeros(total, device=device, dtype=problem.inputs.dtype)
-    iterations = torch.zeros(total, device=device, dtype=torch.int64)
-    converged = torch.zeros(total, device=device, dtype=torch.bool)
-
-    which = torch.arange(total, device=device)
-    point = solution.clone()
-    loss, gradient = problem.value_and_gradient(point, which)
-    memory = _Memory()
-    for iteration in range(max_iterations + 1):
-        direction = memory.direction(gradient)
-        # Half of g' H g, with L-BFGS's own H, is how far f will fall if its curvature is right.
-        done = -0.5 * (gradient * direction).sum(1) <= tolerance * (loss + NEGLIGIBLE)
-        stopped = done if iteration < max_iterations else torch.ones_like(done)
-        if not stopped.any():
-            moved, new_loss, new_gradient, stuck = _line_search(problem, which, point, loss, gradient, direction)
-            memory.remember(moved - point, new_gradient - gradient)
-            point, loss, gradient = moved, new_loss, new_gradient
-            # A problem that no step improves any more is at the precision of its floating-point numbers.
-            done = stopped = stuck
-        if stopped.any():
-            out = which[stopped]
-            solution[out], losses[out], iterations[out] = point[stopped], loss[stopped], iteration
-            converged[out] = done[stopped]
-            keep = ~stopped
-            if not keep.any():
-                break
-            which, point, loss, gradient = which[keep], point[keep], loss[keep], gradient[keep]
-            memory.keep(keep)
-    return solution, losses, iterations, converged
+def _all_logits(weights: Tensor, biases: Tensor, features: Tensor) -> Tensor:
+    """[G, classes, M]; for two classes, the first has logit zero."""
+    logits = weights @ features.T + biases[..., None]
+    return torch.cat([torch.zeros_like(logits), logits], dim=1) if logits.shape[1] == 1 else logits
 
 
-def _line_search(
-    problem: _Problem, which: Tensor, point: Tensor, loss: Tensor, gradient: Tensor, direction: Tensor
+def _piece(weights: Tensor) -> int:
+    """How many penalties to solve side by side.
+
+    On a CPU a few hundred logits keep the matrix product busy; beyond, warm starts save more than batching does. On a
+    GPU the memory for L-BFGS is the limit: 2 m + 10 copies of the weights within 2^30 numbers.
+    """
+    count, logits, width = weights.shape
+    room = (1 << 30) // ((2 * _MEMORY + 10) * logits * width) if weights.is_cuda else 128 // logits
+    return max(1, min(count, room))
+
+
+def _row_blocks(features: Tensor, logits: int) -> list[slice]:
+    """Rows whose logits (that many per row) stay in a CPU's cache, or within a quarter of a GiB on a GPU."""
+    size = max(64, (1 << 26 if features.is_cuda else 1 << 18) // max(1, logits))
+    return [slice(start, start + size) for start in range(0, len(features), size)]
+
+
+def _principal_axes(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Features along the eigenvectors of their covariance [N, R], the variances [R], the eigenvectors [D, R].
+
+    R = min(N, D). With fewer examples than features, the optimal weights lie in the span of the examples, so that the
+    rest is left out first: exact, and the eigenproblem is no larger than N.
+    """
+    size, width = features.shape
+    span = None
+    if size < width:
+        span = torch.linalg.qr(features.T).Q
+        features = features @ span
+    variances, axes = torch.linalg.eigh(features.T @ features / size)
+    if len(variances):  # below this floor eigenvalues are rounding error
+        variances = variances.clamp(min=10 * torch.finfo(features.dtype).eps * float(variances[-1]))
+    return features @ axes, variances, axes if span is None else span @ axes
+
+
+class _Value(NamedTuple):
+    """f, its gradient and the mean of p (1 - p), per problem: float64 [G], [G, K P], float64 [G]."""
+
+    objective: Tensor
+    gradient: Tensor
+    curvature: Tensor
+
+
+class _Problem(NamedTuple):
+    """What all penalties share. P = D + 1: the last column of `inputs` is one, and its weight is the bias."""
+
+    inputs: Tensor  #: [N, P]
+    variances: Tensor  #: [P]
+    targets: Tensor  #: int64 [N]
+    classes: int
+
+    def evaluate(self, weights: Tensor, penalties: Tensor) -> _Value:
+        """At weights [G, K P], for penalties float64 [G]."""
+        count, (size, width) = len(weights), self.inputs.shape
+        matrix = weights.view(-1, width)
+        gradient = torch.zeros_like(matrix)
+        loss = torch.zeros_like(penalties)
+        curvature = torch.zeros_like(penalties)
+        for rows in _row_blocks(self.inputs, len(matrix)):
+            inputs, targets = self.inputs[rows], self.targets[rows]
+            logits = (matrix @ inputs.T).view(count, -1, len(inputs))
+            part = _binary(logits, targets) if self.classes == 2 else _multinomial(logits, targets)
+            loss += part[0]
+            curvature += part[1]
+            gradient.addmm_(part[2].view(len(matrix), -1), inputs)
+        gradient = gradient.div_(size).view(count, -1, width)
+        shrunk = weights.view(count, -1, width)[..., :-1]
+        gradient[..., :-1] += penalties.to(gradient.dtype)[:, None, None] * shrunk
+        squares = torch.linalg.vector_norm(shrunk.flatten(1), dim=1).double().square()
+        return _Value(loss / size + 0.5 * penalties * squares, gradient.view(count, -1), curvature / size)
+
+    def initial_inverse(self, curvature: Tensor, penalties: Tensor, logits: int) -> Tensor:
+        """Diagonal of H0, 1 / (c s + lambda), without penalty for the bias: [G, K P]."""
+        diagonal = curvature.to(self.inputs.dtype)[:, None] * self.variances
+        diagonal[:, :-1] += penalties.to(self.inputs.dtype)[:, None]
+        return diagonal.reciprocal_().repeat(1, logits)
+
+
+def _multinomial(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Summed loss [G], summed mean over classes of p (1 - p) [G], and p - onehot [G, K, n], in place of `logits`.
+
+    All of it is built from the odds against the right class, not from 1 - p, so that a loss of 1e-6 still has all
+    its digits in float32; on separable classes under weak penalties that is where the optimum lies.
+    """
+    count, classes, _ = logits.shape
+    index = targets.expand(count, 1, -1)
+    highest = logits.amax(1, keepdim=True)
+    behind = highest - logits.gather(1, index)
+    others = logits.sub_(highest).exp_().scatter_(1, index, 0.0)
+    against = others.sum(1, keepdim=True)
+    own = behind.neg().exp_()
+    loss = (behind + torch.log1p(against + (own - 1))).sum((1, 2), dtype=torch.float64)
+    scale = (against + own).reciprocal_()
+    missing = against * scale  # 1 - p of the right class
+    residual = others.mul_(scale).scatter_(1, index, -missing)
+    squares = torch.linalg.vector_norm(residual.flatten(1), dim=1).double().square()
+    # sum_k p_k (1 - p_k) = 2 (1 - p_y) - ||p - onehot||^2
+    curvature = (2 * missing.sum((1, 2), dtype=torch.float64) - squares) / classes
+    return loss, curvature, residual
+
+
+def _binary(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """As `_multinomial`, for one logit [G, 1, n] that speaks for class 1."""
+    against = 1 - 2 * targets.to(logits.dtype)  # +1 where a high logit is wrong
+    wrong = logits * against
+    loss = torch.nn.functional.softplus(wrong, threshold=80.0).sum((1, 2), dtype=torch.float64)
+    missing = torch.sigmoid(wrong)
+    curvature = (missing * (1 - missing)).sum((1, 2), dtype=torch.float64)
+    return loss, curvature, missing * against
+
+
+def _minimise(
+    problem: _Problem, penalties: Tensor, start: Tensor, max_iterations: int, tolerance: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Halve each problem's step until f falls enough (Armijo). Also says which problems no step improves."""
-    slope = (gradient * direction).sum(1)
-    step = torch.ones_like(loss)
-    moved, new_loss, new_gradient = point.clone(), loss.clone(), gradient.clone()
-    open_ = torch.arange(len(loss), device=loss.device)
-    for _ in range(_HALVINGS):
-        candidate = point[open_] + step[open_, None] * direction[open_]
-        value, its_gradient = problem.value_and_gradient(candidate, which[open_])
-        good = value <= loss[open_] + _ARMIJO * step[open_] * slope[open_]
-        taken = open_[good]
-        moved[taken], new_loss[taken], new_gradient[taken] = candidate[good], value[good], its_gradient[good]
-        open_ = open_[~good]
-        if len(open_) == 0:
-            break
-        step[open_] *= 0.5
-    stuck = torch.zeros_like(loss, dtype=torch.bool)
-    stuck[open_] = True
-    return moved, new_loss, new_gradient, stuck
+    """L-BFGS on G problems side by side: weights [G, K, P], objective, iterations and convergence, each [G].
+
+    Every round evaluates each live problem once: the step is taken if it brings enough (Armijo), else shortened.
+    """
+    count, logits, width = start.shape
+    solution = start.clone()
+    objective = torch.zeros_like(penalties)
+    iterations = torch.full_like(penalties, max_iterations, dtype=torch.int64)
+    converged = torch.zeros_like(penalties, dtype=torch.bool)
+    live = torch.arange(count, device=start.device)
+    rounding = 10 * torch.finfo(start.dtype).eps
+
+    point = solution.flatten(1)
+    value = problem.evaluate(point, penalties)
+    direction = -value.gradient * problem.initial_inverse(value.curvature, penalties, logits)
+    length = torch.ones_like(penalties)
+    steps = point.new_zeros(count, _MEMORY, logits * width)  # oldest pair first, by `order`
+    changes = torch.zeros_like(steps)
+    for iteration in range(1, max_iterations + 1):
+        step = length.to(point.dtype)[:, None] * direction
+        trial = problem.evaluate(point + step, penalties)
+        promised = torch.linalg.vecdot(value.gradient, step).double()
+        taken = trial.objective <= value.objective + _ARMIJO * promised + rounding * value.objective
+        change = trial.gradient - value.gradient
+        curved = torch.linalg.vecdot(step, change)
+        useful = taken & (curved > 0)
+        slot = (iteration - 1) % _MEMORY
+        steps[:, slot], changes[:, slot] = step, change
+        shorter = -0.5 * promised / (trial.objective - value.objective - promised)  # of the parabola through both
+        length = torch.where(taken, 1.0, length * shorter.nan_to_num(0.1).clamp(0.1, 0.5))
+        reached, kept = point + step, direction
+        if not useful.all():
+            # A pair of zeros takes no part: refused steps, and curvature lost in rounding.
+            steps[~useful, slot] = 0
+            changes[~useful, slot] = 0
+            refused = ~taken
+            for new, old in zip((reached, *trial), (point, *value), strict=True):
+                new[refused] = old[refused]
+        point, value = reached, trial
+        inverse = problem.initial_inverse(value.curvature, penalties, logits)
+        # H0 is right up to a factor that the last pair tells.
+        factor = curved / torch.linalg.vecdot(change, change * inverse)
+        inverse *= torch.where(useful, factor, 1.0)[:, None]
+        order = torch.arange(iteration, iteration + _MEMORY, device=start.device) % _MEMORY
+        direction = -_times_inverse_hessian(value.gradient, steps, changes, inverse, order)
+        if not taken.all():
+            direction[~taken] = kept[~taken]
+
+        left = -0.5 * torch.linalg.vecdot(value.gradient, direction).double()
+        met = taken & (left <= tolerance * value.objective)
+        over = met | (length < _SMALLEST_STEP)
+        if iteration == max_iterations:
+            over = torch.ones_like(over)
+        if over.any():
+            done = live[over]
+            solution[done] = point[over].view(-1, logits, width)
+            objective[done] = value.objective[over]
+            iterations[done] = iteration
+            converged[done] = met[over]
+            on = ~over
+            live, penalties, point, direction, length = live[on], penalties[on], point[on], direction[on], length[on]
+            steps, changes, value = steps[on], changes[on], _Value(*(part[on] for part in value))
+            if not len(live):
+                break
+    return solution, objective, iterations, converged
 
 
-class _Memory:
-    """The last steps and gradient changes of every open problem."""
+def _times_inverse_hessian(gradient: Tensor, steps: Tensor, changes: Tensor, inverse: Tensor, order: Tensor) -> Tensor:
+    """H g of the module's docstring, for each of G problems: [G, K P].
 
-    def __init__(self) -> None:
-        self.pairs: list[tuple[Tensor, Tensor, Tensor]] = []  # steps [G', P], changes [G', P], 1 / (step . change) [G']
+    Args:
+        gradient, inverse: [G, K P]; `inverse` is the diagonal of H0.
+        steps, changes: [G, m, K P], pairs of zeros for none.
+        order: int64 [m], slots from the oldest to the newest.
+    """
+    products = (steps @ changes.mT)[:, order][:, :, order]
+    diagonal = products.diagonal(dim1=1, dim2=2)
+    upper = products.triu(1) + torch.diag_embed(torch.where(diagonal > 0, diagonal, 1.0))
 
-    def remember(self, step: Tensor, change: Tensor) -> None:
-        curvature = (step * change).sum(1)
-        # Convex f: not positive only by rounding, or where a problem did not move. Such a pair says nothing.
-        inverse = torch.where(curvature > 1e-12, 1 / curvature, 0.0)
-        self.pairs = [*self.pairs[-HISTORY + 1 :], (step, change, inverse)]
-
-    def keep(self, which: Tensor) -> None:
-        self.pairs = [(step[which], change[which], inverse[which]) for step, change, inverse in self.pairs]
-
-    def direction(self, gradient: Tensor) -> Tensor:
-        """-H gradient by the two-loop recursion, H starting from the identity scaled to the latest pair."""
-        remaining = gradient.clone()
-        parts = []
-        for step, change, inverse in reversed(self.pairs):
-            part = inverse * (step * remaining).sum(1)
-            remaining -= part[:, None] * change
-            parts.append(part)
-        if self.pairs:
-            step, change, inverse = self.pairs[-1]
-            scale = (step * change).sum(1) / change.square().sum(1).clamp_min(1e-30)
-            remaining *= torch.where(inverse > 0, scale, 1.0)[:, None]
-        for (step, change, inverse), part in zip(self.pairs, reversed(parts), strict=True):
-            remaining += (part - inverse * (change * remaining).sum(1))[:, None] * step
-        return -remaining
+    along = torch.linalg.vecdot(steps, gradient[:, None])[:, order, None]
+    first = torch.linalg.solve_triangular(upper, along, upper=True)
+    unordered = torch.empty_like(first)
+    unordered[:, order] = first
+    corrected = inverse * (gradient - (unordered.mT @ changes).squeeze(1))  # H0 g - H0 Y' R^-1 S g
+    inner = diagonal[..., None] * first - torch.linalg.vecdot(changes, corrected[:, None])[:, order, None]
+    second = torch.linalg.solve_triangular(upper.mT, inner, upper=False)
+    unordered = torch.empty_like(second)
+    unordered[:, order] = second
+    return corrected + (unordered.mT @ steps).squeeze(1)

@@ -1,113 +1,168 @@
-"""Linear probe: multinomial logistic regression on standardised frozen features, its L2 strength chosen on val."""
+"""Linear probe: what a linear classifier reads from frozen features."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import nll_loss
 
 from harness.datasets import Task
-from harness.protocols._logistic import Path, solve_path
+from harness.protocols import _logistic
 from harness.protocols._protocol import Protocol, Solution, View
 from methods import Keys, Settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinearConfig(Settings):
-    """The grid and the solver.
+    """The grid of L2 penalties, and how exactly each is solved.
 
     Attributes:
-        weakest, strongest: decimal exponents of the grid's ends; strength l multiplies |W|^2 / 2 beside the mean
-            log-loss, so l = 1 / (N C) in scikit-learn's terms.
-        points: of the grid, evenly spaced on a log scale.
-        tolerance, max_iterations: of the solver; see `_logistic.solve_path`.
-
-    Raises:
-        ValueError: an empty grid.
+        weakest, strongest: ends of the grid, lambda in mean cross-entropy + lambda/2 ||W||^2 (see _logistic.py).
+        points: penalties between them, evenly spaced in log.
+        max_iterations: of the solver, per penalty.
+        tolerance: the relative decrease of the objective that the solver may leave; the objective then lies within
+            about ten times that of its minimum.
+        precision: of the solver.
     """
 
-    weakest: float = -5.0
-    strongest: float = 1.0
-    points: int = 7
-    tolerance: float = 1e-5
-    max_iterations: int = 2000
+    weakest: float = 1e-6
+    strongest: float = 1e2
+    points: int = 9
+    max_iterations: int = 1000
+    tolerance: float = 1e-6
+    precision: Literal["float32", "float64"] = "float32"
 
     def __post_init__(self) -> None:
-        if self.points < 1 or self.weakest > self.strongest:
-            raise ValueError(f"no grid: {self.points} points from 10^{self.weakest:g} to 10^{self.strongest:g}")
+        if not 0 < self.weakest <= self.strongest < float("inf"):
+            raise ValueError(f"the grid needs 0 < weakest <= strongest, not [{self.weakest}, {self.strongest}]")
+        if self.points < 1 or (self.points == 1) != (self.weakest == self.strongest):
+            raise ValueError(
+                f"{self.points} points do not fit [{self.weakest}, {self.strongest}]: "
+                "one point needs equal ends, several need different ones"
+            )
+        if self.max_iterations < 1 or not 0 < self.tolerance < 1:
+            raise ValueError("max_iterations must be at least 1, and tolerance between 0 and 1")
+
+    def penalties(self) -> Tensor:
+        """Ascending, float64 [points]; powers of ten come out exact."""
+        ends = torch.tensor([self.weakest, self.strongest], dtype=torch.float64).log10()
+        exponents = torch.linspace(float(ends[0]), float(ends[1]), self.points, dtype=torch.float64)
+        return torch.tensor([float(f"{10.0**exponent:.6g}") for exponent in exponents.tolist()], dtype=torch.float64)
 
 
 class Linear(Protocol):
-    """Fit every strength of the grid on train, keep the one that is best on val, predict test with it.
+    """Multinomial logistic regression on standardised features.
 
-    Best is the highest accuracy; among equals the lowest log-loss, then the strongest penalty. The winner is not
-    fitted anew on train and val together, so that all encoders are judged on the same examples.
+    The penalty is chosen by accuracy on val; ties go to the lower log-loss on val, then to the stronger penalty. The
+    winner, fitted on train alone and not refitted with val, predicts test once.
     """
 
     name = "linear"
     version = 1
     kinds = frozenset({"class"})
     Config = LinearConfig
+    config: LinearConfig
 
     def solve(self, view: View, task: Task, keys: Keys) -> Solution:
-        config: LinearConfig = self.config
-        train, val, test = standardise(view.train.pooled(), view.val.pooled(), view.test.pooled())
+        """No randomness: `keys` is not used.
+
+        Raises:
+            ValueError: the features are not finite, or train holds a single class.
+        """
+        # Inference mode: no gradient is recorded, and small operations cost less.
+        with torch.inference_mode():
+            return self._solve(view, task)
+
+    def _solve(self, view: View, task: Task) -> Solution:
+        scaler = _Scaler(view.train.pooled(), getattr(torch, self.config.precision))
+        train, val = scaler(view.train.pooled(), "train"), scaler(view.val.pooled(), "val")
         targets = view.train_targets.to(train.device)
-        grid = torch.logspace(config.weakest, config.strongest, config.points, dtype=torch.float64)
-        path = solve_path(
+        # A class without examples would push its bias to minus infinity: only those seen in train are fitted.
+        seen, compact = torch.unique(targets, return_inverse=True)
+        if len(seen) < 2:
+            raise ValueError(f"task {task.name!r}: train holds a single class, so there is nothing to separate")
+        penalties = self.config.penalties()
+        fit = _logistic.fit(
             train,
-            targets,
-            len(task.classes),
-            grid.to(train),
-            tolerance=config.tolerance,
-            max_iterations=config.max_iterations,
+            compact,
+            len(seen),
+            penalties,
+            max_iterations=self.config.max_iterations,
+            tolerance=self.config.tolerance,
         )
-        accuracies, losses = _validate(path, val, view.val_targets.to(train.device))
-        winner = max(range(config.points), key=lambda at: (accuracies[at], -losses[at], at))
-        return Solution(
-            predictions=path.only(winner).logits(test)[0].argmax(1).cpu().numpy(),
-            selection={
-                "l2": [float(f"{strength:.6g}") for strength in grid.tolist()],
-                "val_accuracy": accuracies,
-                "val_loss": losses,
-                "train_objective": path.loss.tolist(),
-                "iterations": path.iterations.tolist(),
-                "winner": winner,
-            },
-            warnings=tuple(_warnings(config, grid, winner, path, targets, task)),
-        )
+        accuracy, loss = _on_val(fit, val, view.val_targets.to(train.device), seen)
+        winner = max(range(len(penalties)), key=lambda i: (accuracy[i], -loss[i], float(penalties[i])))
+        test = scaler(view.test.pooled(), "test")
+        answers = seen[_logistic.predict(fit.weights[winner], fit.biases[winner], test)]
+        selection = {
+            "objective": "mean cross-entropy + penalty / 2 * squared norm of the weights",
+            "rule": "highest accuracy on val, then lowest log-loss on val, then strongest penalty; no refit with val",
+            "grid": penalties.tolist(),
+            "val_accuracy": accuracy,
+            "val_loss": loss,
+            "train_objective": fit.objective.tolist(),
+            "iterations": fit.iterations.tolist(),
+            "converged": fit.converged.tolist(),
+            "winner": float(penalties[winner]),
+            "features": scaler.width,
+            "constant_features": scaler.width - int(scaler.varying.sum()),
+        }
+        warnings = (*_unseen(task, seen), *self._edge(penalties, winner), *self._unconverged(penalties, fit.converged))
+        return Solution(predictions=answers.cpu().numpy(), selection=selection, warnings=warnings)
+
+    def _edge(self, penalties: Tensor, winner: int) -> list[str]:
+        if len(penalties) == 1 or 0 < winner < len(penalties) - 1:
+            return []
+        grid = f"[{penalties[0]:g}, {penalties[-1]:g}]"
+        return [f"the winning penalty {penalties[winner]:g} lies on the edge of the grid {grid}; extend it"]
+
+    def _unconverged(self, penalties: Tensor, converged: Tensor) -> list[str]:
+        missed = penalties[~converged.cpu()].tolist()
+        if not missed:
+            return []
+        named = ", ".join(f"{penalty:g}" for penalty in missed)
+        limit = f"max_iterations {self.config.max_iterations}, tolerance {self.config.tolerance:g}"
+        return [f"the solver did not converge for penalty {named} ({limit}); raise them, or use float64"]
 
 
-def standardise(train: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
-    """All splits by the mean and deviation of train; features that are constant there become zero everywhere."""
-    mean, deviation = train.mean(0), train.std(0, correction=0)
-    varies = deviation > 1e-7 * train.abs().amax(0).clamp_min(1e-30)
-    scale = torch.where(varies, deviation, 1.0)
-    return tuple((split - mean) / scale * varies for split in (train, *others))
+class _Scaler:
+    """Centres and scales features by the mean and deviation of train; features constant there are left out.
+
+    Attributes:
+        width: features before.
+        varying: bool [width].
+    """
+
+    def __init__(self, train: Tensor, dtype: torch.dtype) -> None:
+        deviation, mean = torch.std_mean(train.double(), dim=0, correction=0)
+        # Rounding leaves a constant float32 feature a deviation of up to about 1e-7 of its size.
+        self.varying = deviation > 1e-6 * mean.abs()
+        self.width = train.shape[1]
+        self._mean, self._deviation = mean[self.varying], deviation[self.varying]
+        self._dtype = dtype
+
+    def __call__(self, features: Tensor, split: str) -> Tensor:
+        if not features.isfinite().all():
+            raise ValueError(f"the encoder's features of {split} are not finite")
+        scaled: Tensor = (features[:, self.varying].double() - self._mean) / self._deviation
+        return scaled.to(self._dtype)
 
 
-def _validate(path: Path, features: Tensor, targets: Tensor) -> tuple[list[float], list[float]]:
-    """Accuracy and mean log-loss on val at each point of the grid."""
-    accuracies, losses = [], []
-    for at in range(len(path.loss)):
-        logits = path.only(at).logits(features)[0]
-        accuracies.append(float((logits.argmax(1) == targets).double().mean()))
-        losses.append(float(nll_loss(torch.log_softmax(logits.double(), 1), targets)))
-    return accuracies, losses
+def _on_val(fit: _logistic.Fit, val: Tensor, targets: Tensor, seen: Tensor) -> tuple[list[Any], list[Any]]:
+    """Accuracy over all of val, and log-loss over the examples whose class train has (of others it is infinite)."""
+    known = torch.isin(targets, seen)
+    if not known.any():
+        raise ValueError("no example of val has a class that train has; the penalty cannot be chosen")
+    compact = torch.searchsorted(seen, targets[known])
+    accuracy, loss = _logistic.judge(fit.weights, fit.biases, val[known], compact)
+    return (accuracy * known.double().mean()).tolist(), loss.tolist()
 
 
-def _warnings(config: LinearConfig, grid: Tensor, winner: int, path: Path, targets: Tensor, task: Task) -> list[str]:
-    found: list[str] = []
-    if config.points > 1 and winner in (0, config.points - 1):
-        end, change = ("weakest", "lower weakest") if winner == 0 else ("strongest", "raise strongest")
-        ends = f"[{grid[0]:.0e}, {grid[-1]:.0e}]"
-        found.append(f"the winner {grid[winner]:.0e} is the {end} penalty of the grid {ends}: {change}")
-    if not bool(path.converged[winner]):
-        found.append(f"the winner did not converge in {config.max_iterations} iterations: raise max_iterations")
-    absent = sorted(set(range(len(task.classes))) - set(targets.tolist()))
-    if absent:
-        names = ", ".join(task.classes[label] for label in absent)
-        found.append(f"no training example of {names}: it can never be predicted")
-    return found
+def _unseen(task: Task, seen: Tensor) -> list[str]:
+    missing = sorted(set(range(len(task.classes))) - set(seen.tolist()))
+    if not missing:
+        return []
+    named = ", ".join(task.classes[index] for index in missing[:5]) + (", ..." if len(missing) > 5 else "")
+    return [f"{len(missing)} of {len(task.classes)} classes never occur in train and are never predicted: {named}"]
