@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from harness.plan import NotApplicable, Plan, Pretraining
-from harness.statistics import mean_interval, proportion_interval
+from harness.statistics import normalised, paired_t, t_interval, wilson_interval
 
 #: Metrics that are the share of test examples answered rightly: their test-sample interval is binomial.
 PROPORTIONS = frozenset({"accuracy"})
@@ -199,14 +199,14 @@ def _score(runs: Sequence[Mapping[str, Any]], confidence: float) -> dict[str, An
     values = [run["value"] for run in runs]
     mean = math.fsum(values) / len(values)
     chance, ceiling = runs[0]["chance"], runs[0]["ceiling"]
-    scaled = (mean - chance) / (ceiling - chance) if None not in (chance, ceiling) and chance != ceiling else None
+    scaled = normalised(mean, chance, ceiling) if None not in (chance, ceiling) and chance != ceiling else None
     score = {"value": mean, "low": None, "high": None, "interval": "none", "normalised": scaled}
     if len(values) > 1:
-        _, low, high = mean_interval(values, confidence)
+        _, low, high = t_interval(values, confidence)
         return score | {"low": low, "high": high, "interval": "seeds"}
     size = runs[0]["test_size"]
     if size and runs[0]["metric"] in PROPORTIONS:
-        _, low, high = proportion_interval(round(mean * size), size, confidence)
+        _, low, high = wilson_interval(mean, size, confidence)
         return score | {"low": low, "high": high, "interval": "test sample"}
     return score
 
@@ -216,10 +216,11 @@ def _advantage(
 ) -> dict[str, float | None]:
     """Mean difference to the untrained twin over the seeds that both have; the interval from two such seeds on."""
     untrained = {twin["seed"]: twin["value"] for twin in twins if twin["state"] == "ok"}
-    differences = [run["value"] - untrained[run["seed"]] for run in runs if run["seed"] in untrained]
-    if not differences:
+    both = [run for run in runs if run["seed"] in untrained]
+    if not both:
         return {"delta": None, "delta_low": None, "delta_high": None}
-    mean, low, high = mean_interval(differences, confidence)
+    trained = [run["value"] for run in both]
+    mean, low, high = paired_t(trained, [untrained[run["seed"]] for run in both], confidence).difference
     return {
         "delta": mean,
         "delta_low": None if math.isnan(low) else low,

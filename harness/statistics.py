@@ -1,4 +1,7 @@
-"""Intervals, paired tests, normalised scores and ranks: pure functions."""
+"""Intervals, paired tests and normalised scores: pure functions.
+
+From scipy.special, not scipy.stats, whose import alone would take longer than the leaderboard may.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtr, stdtrit
 
 
 class Interval(NamedTuple):
@@ -36,7 +39,7 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     mean = float(sample.mean())
     if len(sample) < 2:
         return Interval(mean, math.nan, math.nan)
-    half = float(stats.t.ppf((1 + confidence) / 2, len(sample) - 1) * sample.std(ddof=1) / math.sqrt(len(sample)))
+    half = float(stdtrit(len(sample) - 1, (1 + confidence) / 2) * sample.std(ddof=1) / math.sqrt(len(sample)))
     return Interval(mean, mean - half, mean + half)
 
 
@@ -49,7 +52,7 @@ def wilson_interval(share: float, size: int, confidence: float = 0.95) -> Interv
     """
     if size < 1 or not 0 <= share <= 1:
         raise ValueError(f"need a share in [0, 1] of at least one example, not {share} of {size}")
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+    z = float(ndtri((1 + confidence) / 2))
     shrink = 1 / (1 + z**2 / size)
     center = (share + z**2 / (2 * size)) * shrink
     half = z * shrink * math.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
@@ -71,7 +74,7 @@ def paired_t(first: Sequence[float], second: Sequence[float], confidence: float 
     error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
     if error == 0:
         return Paired(interval, 1.0 if interval.mean == 0 else 0.0)
-    return Paired(interval, float(2 * stats.t.sf(abs(interval.mean) / error, len(differences) - 1)))
+    return Paired(interval, float(2 * stdtr(len(differences) - 1, -abs(interval.mean) / error)))
 
 
 def normalised(value: float, chance: float, ceiling: float) -> float:
@@ -79,15 +82,3 @@ def normalised(value: float, chance: float, ceiling: float) -> float:
     if chance == ceiling:
         raise ValueError(f"chance and ceiling are both {chance}, so scores cannot be normalised")
     return (value - chance) / (ceiling - chance)
-
-
-def ranks(values: Sequence[float], *, higher_is_better: bool) -> list[float]:
-    """Rank of each value within its group, 1 for the best; equal values share the mean of their ranks.
-
-    Missing values (NaN) have rank NaN and take no place.
-    """
-    signed = np.asarray(values, dtype=float) * (-1 if higher_is_better else 1)
-    ranked = np.full(len(signed), math.nan)
-    present = ~np.isnan(signed)
-    ranked[present] = stats.rankdata(signed[present])
-    return ranked.tolist()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.statistics import normalised, paired_t, ranks, t_interval, wilson_interval
+from harness.statistics import normalised, paired_t, t_interval, wilson_interval
 
 
 def _covers(low: float, truth: float, high: float) -> bool:
@@ -109,12 +109,3 @@ def test_normalised_scores() -> None:
     assert normalised(2.0, 10.0, 0.0) == pytest.approx(0.8)  # an error, where lower is better
     with pytest.raises(ValueError, match="chance and ceiling"):
         normalised(0.5, 1.0, 1.0)
-
-
-def test_ranks_share_ties_and_leave_missing_out() -> None:
-    assert ranks([0.7, 0.9, 0.7, 0.1], higher_is_better=True) == [2.5, 1.0, 2.5, 4.0]
-    assert ranks([0.7, 0.9, 0.7, 0.1], higher_is_better=False) == [2.5, 4.0, 2.5, 1.0]
-    first, missing, last = ranks([0.9, math.nan, 0.5], higher_is_better=True)
-    assert (first, last) == (1.0, 2.0)
-    assert math.isnan(missing)
-    assert ranks([], higher_is_better=True) == []
