@@ -247,4 +247,4 @@ def test_an_empty_store_has_a_board_too(store: Store, form: str) -> None:
     data = render(board, form)  # type: ignore[arg-type]
     if form in ("table", "markdown"):
         assert b"run a suite first" in data
-    assert show(board) is not None
+    assert show(board, 80) is not None
