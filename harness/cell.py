@@ -76,7 +76,7 @@ def pretrain(payload: Mapping[str, Any], gang: Gang) -> None:
         result = {**trained.result, "dataset_digest": data.digest}
         work.store.write(work.record("pretraining", plan.fingerprint, plan, started, result))
         shutil.rmtree(work.store.checkpoints(plan.fingerprint), ignore_errors=True)
-        _log.info("pretrained in %.1f s: %s", time.time() - started, trained.result["proof"])
+        _log.info("pretrained in %.1f s: %s", time.time() - started, _proven(trained.result["proof"]))
 
 
 def evaluate(payload: Mapping[str, Any], gang: Gang) -> None:

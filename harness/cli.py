@@ -115,7 +115,7 @@ def status(
 
 @app.command()
 def logs(
-    cell: Annotated[str, typer.Argument(help='As the plan names it, e.g. "sdae/rectangles/0".')],
+    cell: Annotated[str, typer.Argument(metavar="CELL", help='As the plan names it, e.g. "sdae/rectangles/0".')],
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
     """What happened to one cell.
@@ -130,7 +130,7 @@ def logs(
 @app.command()
 def leaderboard(
     suite: Annotated[
-        str | None, typer.Argument(metavar="[SUITE]", help="Only this suite's cells, as planned now; else all.")
+        str | None, typer.Argument(metavar="SUITE", help="Only this suite's cells, as planned now; else all.")
     ] = None,
     store: StoreFolder = DEFAULT_STORE,
     format_: Annotated[
@@ -149,7 +149,7 @@ def leaderboard(
 
 @app.command()
 def report(
-    suite: Annotated[str | None, typer.Argument(metavar="[SUITE]", help="Only this suite's cells.")] = None,
+    suite: Annotated[str | None, typer.Argument(metavar="SUITE", help="Only this suite's cells.")] = None,
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
     """Write the HTML page anew.
@@ -163,7 +163,9 @@ def report(
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str | None, typer.Argument(help="methods, datasets, protocols or suites; default: all.")] = None,
+    what: Annotated[
+        str | None, typer.Argument(metavar="WHAT", help="methods, datasets, protocols or suites; default: all.")
+    ] = None,
 ) -> None:
     """What suites can name."""
     from harness import preview
@@ -203,4 +205,4 @@ def main() -> None:
     from harness.failures import explained
 
     with explained():
-        app()
+        app(prog_name="harness")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from rich.console import Console
 import scipy.stats
+from rich.console import Console
 
 from harness.board_formats import FORMATS, render, show
 from harness.leaderboard import NOT_BETTER, SCHEMA, WITHIN_NOISE, Board, leaderboard
