@@ -32,8 +32,10 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("memory", "right"),
     ("wait", "right"),
 )
-#: Terminal columns that all of them need, and how many of them, from the right, can be left out.
-WIDE, _COSTS = 100, 3
+#: How many of them, from the right, are left out where the terminal has no room for them.
+_COSTS = 3
+#: Terminal columns of the table as a file: nothing is left out.
+_WIDE = 200
 _NOTHING = "No results yet: run a suite first."
 _TEST_SAMPLE = "* one run: the interval is over the test examples, not over seeds"
 
@@ -42,8 +44,8 @@ def render(board: Board, form: Format) -> bytes:
     """The whole board in one of `FORMATS`: text in UTF-8, or a Parquet file."""
     if form == "table":
         buffer = io.StringIO()
-        Console(file=buffer, width=WIDE, color_system=None).print(show(board, WIDE))
-        text = buffer.getvalue()
+        Console(file=buffer, width=_WIDE, color_system=None).print(show(board, _WIDE))
+        text = "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
     elif form == "parquet":
         sink = io.BytesIO()
         board.rows.write_parquet(sink)
@@ -61,23 +63,35 @@ def render(board: Board, form: Format) -> bytes:
 
 def show(board: Board, width: int) -> RenderableType:
     """The board for a terminal of this many columns; where they are few, costs are the first to go."""
-    shown = len(_COLUMNS) if width >= WIDE else len(_COLUMNS) - _COSTS
+    groups = list(_groups(board))
+    shown = min((_fitting(group, width) for group in groups), default=0)  # the same columns in all tables
     parts: list[RenderableType] = []
-    for group in _groups(board):
-        table = Table(
-            box=box.SIMPLE_HEAD, title=_title(group), title_justify="left", title_style="bold", pad_edge=False
-        )
-        for heading, justify in _COLUMNS[:shown]:
-            shrink = heading == "method"
-            table.add_column(heading, justify=justify, no_wrap=not shrink, overflow="fold", min_width=1)
-        for row in group:
-            style = "dim" if row["control"] else "bold green" if row["rank"] == 1 else ""
-            table.add_row(*(Text(cell) for cell in _cells(row)[:shown]), style=style)
-        parts.append(table)
+    for group in groups:
+        parts.append(Text(_title(group), style="bold"))
+        parts.append(_table(group, shown))
         parts.extend(Text(f"  {note}", style="yellow" if note.startswith("!") else "dim") for note in _notes(group))
         parts.append(Text())
     parts.extend(Text(line, style="dim") for line in _left_out(board))
     return Group(*(parts or [Text(_NOTHING)]))
+
+
+def _fitting(group: Sequence[Mapping[str, Any]], width: int) -> int:
+    """How many columns a terminal this wide has room for; what it lacks for the rest is taken from the names."""
+    ruler = Console(width=10_000, file=io.StringIO())
+    least = len(_COLUMNS) - _COSTS
+    fits = (shown for shown in range(len(_COLUMNS), least, -1) if ruler.measure(_table(group, shown)).maximum <= width)
+    return next(fits, least)
+
+
+def _table(group: Sequence[Mapping[str, Any]], shown: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading, justify in _COLUMNS[:shown]:
+        shrink = heading == "method"
+        table.add_column(heading, justify=justify, no_wrap=not shrink, overflow="fold", min_width=1)
+    for row in group:
+        style = "dim" if row["control"] else "bold green" if row["rank"] == 1 else ""
+        table.add_row(*(Text(cell) for cell in _cells(row)[:shown]), style=style)
+    return table
 
 
 def _markdown(board: Board) -> Iterator[str]:

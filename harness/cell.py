@@ -76,7 +76,7 @@ def pretrain(payload: Mapping[str, Any], gang: Gang) -> None:
         result = {**trained.result, "dataset_digest": data.digest}
         work.store.write(work.record("pretraining", plan.fingerprint, plan, started, result))
         shutil.rmtree(work.store.checkpoints(plan.fingerprint), ignore_errors=True)
-        _log.info("pretrained in %.1f s: %s", time.time() - started, trained.result["proof"])
+        _log.info("pretrained in %.1f s: %s", time.time() - started, _proven(trained.result["proof"]))
 
 
 def evaluate(payload: Mapping[str, Any], gang: Gang) -> None:
@@ -96,7 +96,17 @@ def evaluate(payload: Mapping[str, Any], gang: Gang) -> None:
             save_file(predictions, artifacts / "predictions.safetensors")
             identity = cell.evaluation_identity(cell.wanted[fingerprint])
             work.store.write(work.record("evaluation", fingerprint, identity, started, result))
-            _log.info("evaluated in %.1f s: %s", time.time() - started, result["scores"])
+            scores = ", ".join(f"{score['representation']} {score['value']:.4g}" for score in result["scores"])
+            about = (cell.wanted[fingerprint].task, cell.wanted[fingerprint].protocol, time.time() - started, scores)
+            _log.info("evaluated %s with %s in %.1f s: %s", *about)
+            for warning in result["warnings"]:
+                _log.warning("%s", warning)
+
+
+def _proven(proof: Mapping[str, Any]) -> str:
+    """Whether training happened, in words."""
+    first, last, moved = proof["held_out_initial"], proof["held_out_final"], proof["parameter_change"]
+    return f"held-out loss {first:.4g} -> {last:.4g}, parameters changed by {moved:.0%}"
 
 
 def _solve(

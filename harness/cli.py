@@ -1,12 +1,15 @@
-"""The command line. Verbs only: each imports what it needs, so that `harness --help` loads neither torch nor ray."""
+"""The command line. Each verb imports what it needs: `--help` next to nothing, those that read the store no torch."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from harness.plan import Plan
 
 app = typer.Typer(
     name="harness",
@@ -48,7 +51,10 @@ def run(
     slots: Annotated[int | None, typer.Option(min=1, help="At most so many ranks at once; default: all.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Run what is not done yet, then print the leaderboard. Interrupt and repeat at will: nothing finished is lost."""
+    """Run what is not done, print the board.
+
+    Interrupt and repeat at will: nothing finished is lost.
+    """
     from harness.run import Where, run_suite
 
     sys.exit(
@@ -75,25 +81,33 @@ def plan(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of suites, for editors.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False,
 ) -> None:
-    """Check a suite and show every cell: new, done, changed (which setting), failed, not applicable (why)."""
-    from harness import verbs
+    """Check a suite, show its cells.
+
+    Each is new, done, changed (which setting), failed, or not applicable (why). Nothing is run or written.
+    """
+    if suite is None and not schema:
+        _usage("name a suite, or ask for --schema")
+    from harness import preview
     from harness.planning import plan_suite
 
-    if schema:
-        verbs.print_schema()
-    elif suite is None:
-        _usage("name a suite, or ask for --schema")
-    elif json:
-        print(verbs.plan_as_json(plan_suite(suite, sets=set_, seeds=seeds, only=only)))
+    if suite is None:
+        preview.print_schema()
+        return
+    planned = plan_suite(suite, sets=set_, seeds=seeds, only=only)
+    if json:
+        preview.print_plan_as_json(planned)
     else:
-        verbs.print_plan(plan_suite(suite, sets=set_, seeds=seeds, only=only), store)
+        preview.print_plan(planned, store)
 
 
 @app.command()
 def status(
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
-    """What is done, running, failed and still to do, read from the store alone."""
+    """What is done, running, failed, to do.
+
+    Read from the store alone, so that it works from any terminal while a run goes on, and after it.
+    """
     from harness import verbs
 
     verbs.print_status(store)
@@ -101,10 +115,13 @@ def status(
 
 @app.command()
 def logs(
-    cell: Annotated[str, typer.Argument(help='As the plan names it, e.g. "sdae/rectangles/0".')],
+    cell: Annotated[str, typer.Argument(metavar="CELL", help='As the plan names it, e.g. "sdae/rectangles/0".')],
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
-    """What a cell's workers printed, and its tracebacks."""
+    """What happened to one cell.
+
+    Its steps with their times and results, warnings, and what failed, with the traceback.
+    """
     from harness import verbs
 
     verbs.print_log(cell, store)
@@ -113,7 +130,7 @@ def logs(
 @app.command()
 def leaderboard(
     suite: Annotated[
-        str | None, typer.Argument(metavar="[SUITE]", help="Only this suite's cells, as planned now; else all.")
+        str | None, typer.Argument(metavar="SUITE", help="Only this suite's cells, as planned now; else all.")
     ] = None,
     store: StoreFolder = DEFAULT_STORE,
     format_: Annotated[
@@ -121,41 +138,61 @@ def leaderboard(
     ] = "table",
     output: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
 ) -> None:
-    """Rank what the store holds, with intervals, controls and costs."""
+    """Rank what the store holds.
+
+    With intervals over seeds, controls, and what each method cost.
+    """
     from harness import verbs
 
-    verbs.print_leaderboard(verbs.open_plan(suite), store, format_, output)
+    verbs.print_leaderboard(_planned(suite), store, format_, output)
 
 
 @app.command()
 def report(
-    suite: Annotated[str | None, typer.Argument(metavar="[SUITE]", help="Only this suite's cells.")] = None,
+    suite: Annotated[str | None, typer.Argument(metavar="SUITE", help="Only this suite's cells.")] = None,
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
-    """Write the page of pictures anew."""
+    """Write the HTML page anew.
+
+    One self-contained file, report.html in the store: board, learning curves, learned filters, provenance.
+    """
     from harness import verbs
 
-    verbs.print_report(verbs.open_plan(suite), store)
+    verbs.print_report(_planned(suite), store)
 
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str | None, typer.Argument(help="methods, datasets, protocols or suites; default: all.")] = None,
+    what: Annotated[
+        str | None, typer.Argument(metavar="WHAT", help="methods, datasets, protocols or suites; default: all.")
+    ] = None,
 ) -> None:
-    """What there is: methods, datasets, protocols, suites."""
-    from harness import verbs
+    """What suites can name."""
+    from harness import preview
 
-    verbs.print_listing(what)
+    preview.print_listing(what)
 
 
 @app.command()
 def doctor(
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
-    """Check that this machine can run suites, and say what to do where it cannot."""
-    from harness import verbs
+    """Check this machine.
 
-    sys.exit(COMPLETE if verbs.print_checks(store) else PREFLIGHT)
+    Can it run suites? Where it cannot, what is to be done?
+    """
+    from harness import preview
+
+    sys.exit(COMPLETE if preview.print_checks(store) else PREFLIGHT)
+
+
+def _planned(suite: str | None) -> Plan | None:
+    """The plan of a suite as it is now; planning needs the rosters, and they need torch."""
+    if suite is None:
+        return None
+    from harness.planning import plan_suite
+
+    return plan_suite(suite)
 
 
 def _usage(message: str) -> NoReturn:
@@ -168,4 +205,4 @@ def main() -> None:
     from harness.failures import explained
 
     with explained():
-        app()
+        app(prog_name="harness")

@@ -26,6 +26,8 @@ MIB = 2**20
 LONGEST_TEMPORARY = 32
 #: Bytes of shared memory that our own Ray asks for (see cluster/session.py).
 _SHARED = 200 * MIB
+#: Packages whose versions people ask for first.
+_NAMED = ("torch", "ray", "deepspeed", "polars", "wandb")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ def preflight(store: Path, cache: Path, connect: Callable[[], str] | None = None
     on what it found, and raises if it cannot.
     """
     yield check_python(sys.version_info[:3])
-    yield from check_packages()
+    yield from _packages()
     yield check_devices()
     yield check_cores(usable_cores())
     yield check_memory(psutil.virtual_memory().available, memory_limit())
@@ -74,6 +76,16 @@ def check_python(version: tuple[int, int, int]) -> Check:
     if version < (3, 11, 0):
         return Check(name="python", status="fail", detail=text, remedy="install Python 3.11 or newer")
     return Check(name="python", status="ok", detail=text)
+
+
+def _packages() -> Iterator[Check]:
+    """One line for all that are as they should be, and one for each that is not."""
+    checks = list(check_packages())
+    good = [check for check in checks if check.status == "ok"]
+    if good:
+        named = ", ".join(f"{check.name} {check.detail}" for check in good if check.name in _NAMED)
+        yield Check(name="packages", status="ok", detail=f"{len(good)} as required, with {named}")
+    yield from (check for check in checks if check.status != "ok")
 
 
 def check_packages(distribution: str = "harness") -> Iterator[Check]:

@@ -27,6 +27,8 @@ Clock = Callable[[], float]
 HEARTBEAT = 10.0
 #: Seconds between two readings of the progress files, which workers replace about once a second.
 _REFRESH = 0.5
+#: Columns of a job's bar, and of a terminal that has room for it; the names of cells come first elsewhere.
+_BAR, _ROOMY = 20, 100
 
 _WORDS = {"finished": "ok", "failed": "FAILED", "skipped": "skipped", "retried": "retry"}
 _COLOURS = {"finished": "green", "failed": "bold red", "skipped": "yellow", "retried": "yellow"}
@@ -145,7 +147,7 @@ class TerminalView(View):
         room = max(1, self._console.height - 5)
         table = Table.grid(padding=(0, 2))
         for job in jobs[:room]:
-            table.add_row(*_cells(job, now))
+            table.add_row(*_cells(job, now, _BAR if self._console.width >= _ROOMY else _BAR // 2))
         if len(jobs) > room:
             table.add_row(Text(f"and {len(jobs) - room} more", style="dim"))
         bar = ProgressBar(total=max(1, progress.total), completed=done, width=min(60, self._console.width))
@@ -180,9 +182,9 @@ def summarise(progress: Progress, now: float) -> str:
     return f"{shown} of {progress.total}; {duration(now - progress.began)} elapsed, {hope}"
 
 
-def _cells(job: Running, now: float) -> tuple[Text | ProgressBar, ...]:
+def _cells(job: Running, now: float, width: int) -> tuple[Text | ProgressBar, ...]:
     snapshot, fraction = job.snapshot, job.snapshot.fraction
-    bar = ProgressBar(total=1.0, completed=fraction, width=20) if fraction is not None else Text("")
+    bar = ProgressBar(total=1.0, completed=fraction, width=width) if fraction is not None else Text("")
     speed = "" if snapshot.steps_per_second is None else f"{snapshot.steps_per_second:,.4g} steps/s"
     return (
         Text(_one_line(job.event.job), style="bold"),

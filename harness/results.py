@@ -16,7 +16,7 @@ from harness.report.html import write_report
 from harness.report.page import BoardRow, BoardSection, Curve, Interval, Page, Picture, Problem
 from harness.store import Store
 from harness.table import tidy
-from harness.wording import duration
+from harness.wording import difference, duration, number
 
 
 def board_of(store: Store, plan: Plan | None) -> Board:
@@ -38,6 +38,7 @@ def write_page(store: Store, plan: Plan | None, board: Board) -> Path:
             curves=[curve for record in pretrainings for curve in _curves(record)],
             gallery=list(_pictures(store, pretrainings)),
             problems=list(_problems(store, plan)),
+            warnings=list(_warnings(store, plan)),
             provenance=_provenance(),
         ),
         path,
@@ -103,9 +104,11 @@ def _findings(board: Board) -> Iterator[str]:
         best = ranked[0]
         where = f"{best['dataset']}, {best['task']} ({best['protocol']})"
         gain = best["delta"]
-        text = f"{where}: {best['method']} ranks first with {best['metric']} {best['value']:.3f}"
+        text = f"{where}: {best['method']} ranks first with {best['metric']} {number(best['value'])}"
         if gain is not None and best["delta_low"] is not None:
-            text += f", {gain:+.3f} over its untrained twin ({best['delta_low']:+.3f} to {best['delta_high']:+.3f})"
+            low, high = best["delta_low"], best["delta_high"]
+            text += f", {difference(gain)} over its untrained twin ({difference(low)} to {difference(high)})"
+            text += ", which is within the noise" if low <= 0 <= high else ""
         yield f"{text}; {best['seeds']} seed{'s' * (best['seeds'] != 1)}."
 
 
@@ -166,6 +169,23 @@ def _problems(store: Store, plan: Plan | None) -> Iterator[Problem]:
                 break
     for pair in plan.not_applicable if plan else ():
         yield Problem(cell=f"{pair.label}/{pair.dataset}", status="not applicable", reason=pair.reason)
+
+
+def _warnings(store: Store, plan: Plan | None) -> Iterator[str]:
+    """What evaluations warn of, each text once for all seeds of a row."""
+    wanted = None if plan is None else {name for cell in plan.cells for name in cell.wanted}
+    names = [
+        name
+        for name in sorted(store.record_names())
+        if name.startswith("evaluation-") and name.endswith(".ok.json") and _wanted(name, wanted)
+    ]
+    seeds: dict[tuple[str, str, str], set[int]] = {}
+    for record in store.read(names):
+        row = record.label if record.control in (None, record.label) else f"{record.label} ({record.control})"
+        for text in record.result.get("warnings", ()):
+            seeds.setdefault((record.dataset, row, text), set()).add(record.seed)
+    for (dataset, row, text), found in sorted(seeds.items()):
+        yield f"{row} on {dataset}, seed{'s' * (len(found) > 1)} {', '.join(map(str, sorted(found)))}: {text}"
 
 
 def _provenance() -> dict[str, str]:

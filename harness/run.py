@@ -67,6 +67,10 @@ def run_suite(
 
 
 def _drive(plan: Plan, work: Todo, store: Store, where: Where, json_lines: bool) -> None:
+    if not json_lines:
+        jobs = f"{len(work.tasks)} job{'s' * (len(work.tasks) != 1)} to do" if work.tasks else "nothing to do"
+        print(f"{plan.suite}: {len(plan.cells)} cells, {jobs}{'' if where.local or not work.tasks else '; Ray starts'}")
+        sys.stdout.flush()
     if not work.tasks:
         return
     store.put_json(store.plan(plan.suite), plan_to_json(plan))

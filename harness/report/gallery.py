@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from methods import Panel
+if TYPE_CHECKING:  # at run time it would bring torch with it, and readers of reports need none
+    from methods import Panel
 
 INDEX = "gallery.json"
 #: Tiles are enlarged to about this many pixels a side, each pixel by the same whole number.

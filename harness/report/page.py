@@ -31,7 +31,7 @@ class BoardRow:
         basis: what the interval is over, such as "seeds" or "test sample".
         rank: as text, because it may be an interval ("1" or "1–2"); "" for controls.
         gain: over the untrained twin, in units of the metric, signed so that more than zero is better.
-        seconds: of one cell, pretraining and evaluation together.
+        seconds: of one pretraining, the mean over seeds.
         flags: short warnings, shown as they are.
     """
 

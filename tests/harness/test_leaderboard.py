@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import scipy.stats
+from rich.console import Console
 
 from harness.board_formats import FORMATS, render, show
 from harness.leaderboard import NOT_BETTER, SCHEMA, WITHIN_NOISE, Board, leaderboard
@@ -224,13 +225,27 @@ def test_every_format_shows_every_row(full: Store, form: str) -> None:
         assert "over the test examples" in text
 
 
-def test_the_table_fits_a_hundred_columns(store: Store) -> None:
+@pytest.mark.parametrize(("width", "costs"), [(80, False), (100, False), (160, True)])
+def test_the_table_fits_the_terminal_and_leaves_costs_out_first(store: Store, width: int, costs: bool) -> None:
     label = "stacked-denoising-autoencoder-with-much-corruption"
     _fill(store, label, GOOD)
     _fill(store, label, UNTRAINED, "untrained")
-    text = render(leaderboard(tidy(store)), "table").decode()
-    assert max(map(len, text.splitlines())) <= 100
+    console = Console(width=width, file=io.StringIO(), record=True)
+    console.print(show(leaderboard(tidy(store)), width))
+    text = console.export_text()
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
     assert "0.930" in text
+    assert ("memory" in text) is costs
+
+
+def test_the_table_as_a_file_leaves_nothing_out_and_cuts_nothing(store: Store) -> None:
+    label = "stacked-denoising-autoencoder-with-much-corruption"
+    _fill(store, label, GOOD)
+    text = render(leaderboard(tidy(store)), "table").decode()
+    (row,) = (line for line in text.splitlines() if label in line)
+    assert "0.930" in row
+    assert "memory" in text
+    assert not any(line.endswith(" ") for line in text.splitlines())
 
 
 def test_latex_and_markdown_escape_what_they_must(store: Store) -> None:

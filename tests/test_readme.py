@@ -1,0 +1,125 @@
+"""The README keeps its word: its commands run, its suite plans, its method trains, its paths exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import methods
+from harness import preview
+from harness.store import Store
+from tests.harness.command_line import harness
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+#: Verbs that the tests below run as the README writes them, on a store and a suite of their own, and what they print.
+RUN = {
+    "doctor": "ray",
+    "list": "sdae",
+    "plan": "sdae/rectangles/0",
+    "run": "report.html",
+    "status": "5 done, of 5 cells",
+    "logs": "pretrained in",
+    "leaderboard": "| method |",
+    "report": "report.html",
+}
+#: Tried by hand, with the reason why no test runs them.
+BY_HAND = {
+    "make run": "installs an environment and runs for minutes",
+    "make run SUITE=suites/full.yaml": "runs for most of an hour",
+    "make test": "is what runs this test",
+}
+TINY = """
+name: tiny
+preset: small
+methods: [sdae, {name: sdae, as: sae, config: {corruption: {level: 0.0}}}]
+datasets: [{name: rectangles, config: {train: 60, val: 40, test: 40}}]
+seeds: 1
+pretrain: {steps: 6}
+resources: {engine: torch}
+evaluate: {protocols: [linear]}
+"""
+
+
+def blocks(language: str) -> list[str]:
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
+    return [body for name, body in fenced if name == language]
+
+
+def commands() -> list[str]:
+    lines = (line.partition(" #")[0].strip() for block in blocks("sh") for line in block.splitlines())
+    return [line for line in lines if line]
+
+
+OURS = [command for command in commands() if command.startswith(".venv/bin/harness ")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "tiny.yaml").write_text(TINY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_STORE", str(folder / "runs"))
+        patch.setattr(preview, "_start_ray", lambda: "started")  # tests/cluster starts it
+        patch.chdir(ROOT)
+        assert harness("run", str(folder / "tiny.yaml"), "--local").code == 0
+        yield folder
+
+
+def test_every_command_is_run_by_a_test_or_was_tried_by_hand() -> None:
+    others = [command for command in commands() if command not in OURS]
+    assert set(others) == BY_HAND.keys()
+    assert {shlex.split(command)[1] for command in OURS} == RUN.keys()
+
+
+@pytest.mark.parametrize("command", OURS)
+def test_the_command_does_what_the_readme_says(command: str, folder: Path) -> None:
+    words = shlex.split(command)[1:]
+    if words[0] == "run":
+        words.append("--local")
+    answer = harness(*(word.replace("suites/quick.yaml", str(folder / "tiny.yaml")) for word in words))
+    assert (answer.code, answer.err) == (0, "")
+    assert RUN[words[0]] in answer.out
+
+
+def test_the_suite_can_be_planned(tmp_path: Path) -> None:
+    (suite,) = blocks("yaml")
+    (tmp_path / "mine.yaml").write_text(suite)
+    answer = harness("plan", str(tmp_path / "mine.yaml"), "--store", str(tmp_path / "runs"))
+    assert (answer.code, answer.err) == (0, "")
+
+
+def test_a_method_is_one_file_more(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (source,) = blocks("python")
+    (tmp_path / "halves.py").write_text(source)
+    monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
+    methods.roster.cache_clear()
+    try:
+        suite = tmp_path / "own.yaml"
+        suite.write_text("methods: [halves]\ndatasets: [digits]\nseeds: 1\nresources: {engine: torch}\npreset: small\n")
+        answer = harness("run", str(suite), "--local", "--set", "pretrain.steps=200", "--only", "halves/*")
+        assert (answer.code, answer.err) == (0, "")
+        (pretraining,) = [
+            record
+            for record in Store.open(folder / "runs").records()
+            if record.label == "halves" and record.kind == "pretraining"
+        ]
+        proof = pretraining.result["proof"]
+        assert proof["held_out_final"] < 0.5 * proof["held_out_initial"]
+    finally:
+        methods.roster.cache_clear()
+
+
+def test_what_the_house_names_exists() -> None:
+    (house,) = (block for block in blocks("") if block.startswith("methods/"))
+    top = ""
+    for line in house.splitlines():
+        names = re.findall(r"[\w/]+(?:\.py|/)(?=\s|,|$)", line)
+        top = names[0] if not line.startswith(" ") else top
+        for name in names:
+            assert (ROOT / name).exists() or (ROOT / top / name).exists(), name
