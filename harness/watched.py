@@ -43,5 +43,7 @@ class Watched:
             with self._lock:
                 try:
                     self._view.poll()
-                except OSError:  # nobody reads any more: the driver's next event meets the same, where it can end the run
+                except (
+                    OSError
+                ):  # nobody reads any more: the driver's next event meets the same, where it can end the run
                     return

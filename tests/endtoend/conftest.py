@@ -34,9 +34,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory, dataset_cache: Path) -> str:
 
 
 @pytest.fixture
-def harness_command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], dataset_cache: Path
-) -> Run:
+def harness_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], dataset_cache: Path) -> Run:
     """The command line in this process."""
 
     def call(*arguments: str | Path) -> Ended:
@@ -61,7 +59,9 @@ def reference(suite: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of an uninterrupted run in this process, without checkpoints."""
     store = tmp_path_factory.mktemp("reference") / "runs"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
-        patch.setattr(sys, "argv", ["harness", "run", suite, "--store", str(store), "--local", "--set", "checkpoint.seconds=60"])
+        patch.setattr(
+            sys, "argv", ["harness", "run", suite, "--store", str(store), "--local", "--set", "checkpoint.seconds=60"]
+        )
         main()
     assert ended.value.code == 0
     return store

@@ -54,9 +54,7 @@ def test_a_bad_suite(text: str, message: str, tmp_path: Path, harness_command: R
     ],
     ids=str,
 )
-def test_bad_usage(
-    arguments: tuple[str, ...], message: str, suite: str, tmp_path: Path, harness_command: Run
-) -> None:
+def test_bad_usage(arguments: tuple[str, ...], message: str, suite: str, tmp_path: Path, harness_command: Run) -> None:
     ended = harness_command(*(each.format(suite=suite, tmp=tmp_path) for each in arguments))
     assert ended.code == 2
     assert message in ended.err

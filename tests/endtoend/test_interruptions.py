@@ -37,7 +37,9 @@ def test_a_killed_driver_goes_on_from_its_checkpoint_to_the_same_numbers(
     assert "going on from step" in "".join(path.read_text() for path in store.glob("logs/*.log"))
 
 
-def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(suite: str, reference: Path, tmp_path: Path, harness_command: Run) -> None:
+def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(
+    suite: str, reference: Path, tmp_path: Path, harness_command: Run
+) -> None:
     store = tmp_path / "runs"
     with Process(tmp_path, "run", suite, "--store", str(store)) as run:
         run.until(lambda: in_the_middle(store))

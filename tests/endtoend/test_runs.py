@@ -90,7 +90,7 @@ def test_a_deterministic_failure_is_told_and_not_repeated_unasked(
     suite: str, tmp_path: Path, harness_command: Run
 ) -> None:
     store = tmp_path / "runs"
-    command = ("run", suite, "--store", store, *SHORT, "--set", "pretrain.learning_rate=1e30")
+    command = ("run", suite, "--store", store, *SHORT, "--set", "pretrain.learning_rate=1e38")
     first = harness_command(*command)
     assert first.code == 1, first
     assert "FAILED sdae/digits/0 pretrain" in first.out

@@ -140,5 +140,3 @@ def test_a_task_knows_what_stands_behind_its_fingerprints(store: Store) -> None:
     train = tasks["pretrain a/rectangles/0"]
     assert train.verb == "pretrain"
     assert train.identity(train.fingerprints[0]) == TRAINED.encoder
-
-
