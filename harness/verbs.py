@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
@@ -18,7 +18,7 @@ from harness.changes import State, states
 from harness.console import open_console, print_board
 from harness.datasets.cache import default_cache
 from harness.failures import UserError
-from harness.plan import Plan, plan_from_json, plan_to_json
+from harness.plan import Cell, Plan, Pretraining, plan_from_json, plan_to_json
 from harness.planning import plan_suite
 from harness.progress import read_snapshots
 from harness.results import board_of, write_page
@@ -61,10 +61,11 @@ def print_plan(plan: Plan, folder: Path) -> None:
 def print_status(folder: Path) -> None:
     """How the suites that were run on this store stand, and what runs now, without asking their drivers."""
     store = Store.open(folder, write=False)
-    finished, hopeless = store.finished(), failed_for_good(store)
+    finished = store.finished()
+    hopeless = failed_for_good(store) - finished
     for path in sorted((store.root / "plans").glob("*.json")):
         plan = plan_from_json(store.get_json(path))
-        counts = Counter(_standing(cell.wanted, finished, hopeless) for cell in plan.cells)
+        counts = Counter(_standing(cell, finished, hopeless) for cell in plan.cells)
         shown = ", ".join(f"{counts[state]} {state}" for state in ("done", "failed", "to do") if counts[state])
         print(f"{plan.suite}: {shown}, of {len(plan.cells)} cells")
     at_work = [path.stem for path in (store.root / "progress").glob("*.json")]
@@ -161,10 +162,13 @@ def plan_as_json(plan: Plan) -> str:
     return json.dumps(plan_to_json(plan), indent=2)
 
 
-def _standing(wanted: Collection[str], finished: frozenset[str], hopeless: frozenset[str]) -> str:
-    if finished.issuperset(wanted):
+def _standing(cell: Cell, finished: frozenset[str], hopeless: frozenset[str]) -> str:
+    if finished.issuperset(cell.wanted):
         return "done"
-    return "failed" if hopeless.intersection(wanted) else "to do"
+    needed = [*cell.wanted]
+    if isinstance(cell.encoder, Pretraining):
+        needed.append(cell.encoder.fingerprint)
+    return "failed" if hopeless.intersection(needed) else "to do"
 
 
 def _print_table(

@@ -58,10 +58,11 @@ def shared_ray(ray_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
 def reference(suite: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of an uninterrupted run in this process, without checkpoints."""
     store = tmp_path_factory.mktemp("reference") / "runs"
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             sys, "argv", ["harness", "run", suite, "--store", str(store), "--local", "--set", "checkpoint.seconds=60"]
         )
-        main()
+        with pytest.raises(SystemExit) as ended:
+            main()
     assert ended.value.code == 0
     return store

@@ -23,10 +23,22 @@ from tests.endtoend.running import SUITE
         (SUITE.replace("width: 32", "width: wide"), "config.width"),
         (SUITE + "resources: {engine: torch, zero: 1}\n", "ZeRO is DeepSpeed's"),
         ("- a list\n", "expected a mapping"),
-        ("", "expected a mapping"),
+        ("", "empty; a suite says at least"),
         ("\x00\x01", "s.yaml"),
     ],
-    ids=str,
+    ids=[
+        "broken YAML",
+        "a wrong type",
+        "a wrong value",
+        "an unknown method",
+        "an unknown dataset",
+        "an unknown key",
+        "a wrong type in a config",
+        "a contradiction",
+        "a list",
+        "nothing",
+        "not text",
+    ],
 )
 def test_a_bad_suite(text: str, message: str, tmp_path: Path, harness_command: Run) -> None:
     path = tmp_path / "s.yaml"
@@ -44,6 +56,7 @@ def test_a_bad_suite(text: str, message: str, tmp_path: Path, harness_command: R
     [
         (("run", "nowhere.yaml"), "nowhere.yaml"),
         (("run", "{suite}", "--set", "pretrain.step=5"), 'did you mean "steps"?'),
+        (("run", "{suite}", "--set", "resources.ranks=64"), "batch_size 16 cannot be split over 64 ranks"),
         (("run", "{suite}", "--set", "pretrain"), "expected a.b=value"),
         (("run", "{suite}", "--only", "sdea/*"), "matches no cell"),
         (("run", "{suite}", "--seeds", "x"), "--seeds x"),
@@ -52,7 +65,7 @@ def test_a_bad_suite(text: str, message: str, tmp_path: Path, harness_command: R
         (("status", "--store", "{tmp}/none"), "there is no store at"),
         (("list", "metods"), "there are methods"),
     ],
-    ids=str,
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_bad_usage(arguments: tuple[str, ...], message: str, suite: str, tmp_path: Path, harness_command: Run) -> None:
     ended = harness_command(*(each.format(suite=suite, tmp=tmp_path) for each in arguments))
@@ -64,7 +77,7 @@ def test_bad_usage(arguments: tuple[str, ...], message: str, suite: str, tmp_pat
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("resources.ranks=64", "asks for 64 ranks x 1 CPU; the cluster has 2 CPUs and 0 GPUs"),
+        ("resources.ranks=16", "asks for 16 ranks x 1 CPU; the cluster has 2 CPUs and 0 GPUs"),
         ("resources.gpus_per_rank=1", "1 rank x 1 CPU + 1 GPU; the cluster has 2 CPUs and 0 GPUs"),
         ("resources.cpus_per_rank=64", "1 rank x 64 CPUs; the cluster has 2 CPUs and 0 GPUs"),
     ],

@@ -98,7 +98,7 @@ def test_a_deterministic_failure_is_told_and_not_repeated_unasked(
     failed = [record for record in records(store) if record.status == "failed"]
     assert [(each.cell, each.failure and each.failure["class"]) for each in failed] == [("sdae/digits/0", "diverged")]
     assert {cell for cell, _ in scores(store)} == {"raw/digits/0", "sdae.untrained/digits/0"}, "others went on"
-    assert "1 failed" in first.board
+    assert "1 of 1 skipped, since pretraining failed (diverged)" in first.board
     log = harness_command("logs", "sdae/digits/0", "--store", store)
     assert (log.code, "Traceback" in log.out, "JobError" in log.out) == (0, True, True)
     status = harness_command("status", "--store", store)

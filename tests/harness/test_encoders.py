@@ -10,9 +10,10 @@ import torch
 from cluster import Gang
 from harness import cell as jobs
 from harness import encoders
+from harness.configuration import restore
 from harness.controls import RawInput
 from harness.datasets.cache import Materialised, open_dataset
-from harness.plan import Cell
+from harness.plan import Cell, Initialisation
 from harness.pretrain import build
 from methods import Method, roster
 from tests.harness.tiny import Tiny, tiny
@@ -43,8 +44,9 @@ def test_raw_input_for_the_raw_control(made: Tiny, data: Materialised) -> None:
 
 
 def test_the_twin_has_the_weights_from_which_training_starts(made: Tiny, data: Materialised) -> None:
+    assert isinstance(made.twin.encoder, Initialisation)
     kind = roster()["sdae"]
-    config = kind.Config(**{"layers": 2, "width": 8})
+    config = restore(kind.Config, made.twin.encoder.config)
     start, _ = build(kind, config, data.split("train").source, seed=0)
     twin = method_of(made.twin, made, data).state_dict()
     assert twin.keys() == start.state_dict().keys()
