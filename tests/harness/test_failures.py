@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -60,8 +61,14 @@ ONE_LINE_TOO_LATE = "print('line', flush=True); sys.stdin.read(); print('line')"
 @pytest.mark.parametrize("body", [ENDLESS, ONE_LINE_TOO_LATE])
 def test_a_reader_that_has_seen_enough_hears_no_complaint(body: str) -> None:
     program = f"import sys\nfrom harness.failures import explained\nwith explained():\n    {body}\n"
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ours:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=buffered,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as ours:
         assert ours.stdin is not None
         assert ours.stdout is not None
         assert ours.stderr is not None
