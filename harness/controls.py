@@ -8,7 +8,7 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from harness.features import chunks, device_of, to_device
+from harness.features import BATCH, chunks, device_of, to_device
 from methods import Batch, Features, Method, Source
 
 #: Batches over which an untrained twin's batch statistics are averaged.
@@ -43,8 +43,11 @@ def calibrate(method: Method, source: Source) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average
         norm.train()
+    whole = max(
+        len(source) // BATCH, 1
+    )  # a last batch of few would count as much as the others; one of one has no variance
     with torch.no_grad():
-        for ids in islice(chunks(len(source)), CALIBRATION_BATCHES):
+        for ids in islice(chunks(len(source)), min(whole, CALIBRATION_BATCHES)):
             method.encode(to_device(method.examples(source, ids), device_of(method)))
     for norm in norms:
         norm.eval()

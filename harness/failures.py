@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import traceback
@@ -20,7 +21,10 @@ class UserError(Exception):
 def explained() -> Iterator[None]:
     """Turn whatever escapes into a message and an exit code (DESIGN section 8)."""
     try:
-        yield
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # here, where a reader that is gone can be met; at the interpreter's exit it is too late
     except UserError as error:
         _say(str(error))
         sys.exit(error.exit_code)
@@ -28,7 +32,7 @@ def explained() -> Iterator[None]:
         _say("interrupted")
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe, head say, has seen enough
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in its buffer
         sys.exit(0)
     except Exception as error:
         _say(

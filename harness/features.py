@@ -9,8 +9,9 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from harness.feed import to_device
 from harness.protocols import Encoder
-from methods import Batch, Features, Source
+from methods import Features, Source
 
 #: Examples encoded at a time; features do not depend on it.
 BATCH = 256
@@ -79,14 +80,6 @@ def chunks(count: int) -> Iterator[Tensor]:
     """The ids of `count` examples, a batch at a time."""
     for start in range(0, count, BATCH):
         yield torch.arange(start, min(start + BATCH, count))
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch with its tensors on `device`."""
-    return {
-        name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-        for name, value in batch.items()
-    }
 
 
 def device_of(encoder: Encoder) -> torch.device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import resource
 import sys
@@ -21,6 +22,8 @@ from harness.order import Order, steps_per_stage
 from harness.proof import StageProof, held_out_loss, relative_change, require_training, summary
 from harness.schedule import learning_rate
 from methods import Keys, Method, Settings, Source, Stage, State, Training
+
+_log = logging.getLogger(__name__)
 
 Tell = Callable[[Mapping[str, Any]], None]
 
@@ -85,6 +88,7 @@ def pretrain(
     stages = list(method.stages())
     saved = load_checkpoint(checkpoints, fingerprint) if checkpoints else None
     if saved:
+        _log.info("going on from step %d of stage %d", saved.step, saved.stage)
         method.load_state_dict(saved.method)
     run = _Run(
         method=method,

@@ -77,3 +77,7 @@ def require_training(proof: StageProof, index: int) -> None:
     if proof.parameter_change == 0.0:
         message = f"stage {index} did not train: no parameter changed; is `learning_rate` zero, or no gradient reaches?"
         raise JobError(Failure.CODE, message)
+    if proof.held_out_final >= proof.held_out_initial:
+        rose = f"from {proof.held_out_initial:.4g} to {proof.held_out_final:.4g}"
+        message = f"stage {index} did not train: its held-out loss went {rose}; lower `learning_rate`, or train longer"
+        raise JobError(Failure.DIVERGED, message)

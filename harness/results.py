@@ -154,10 +154,8 @@ def _pictures(store: Store, pretrainings: Sequence[Record]) -> Iterator[Picture]
 
 def _problems(store: Store, plan: Plan | None) -> Iterator[Problem]:
     finished = store.finished()
-    failures = {
-        record.fingerprint: record
-        for record in store.read(sorted(name for name in store.record_names() if name.endswith(".failed.json")))
-    }
+    failed = store.read(name for name in store.record_names() if name.endswith(".failed.json"))
+    failures = {record.fingerprint: record for record in sorted(failed, key=lambda record: record.attempt)}  # the last
     for cell in plan.cells if plan else ():
         for name in filter(None, (_trained(cell), *cell.wanted)):
             if name in finished:

@@ -65,8 +65,9 @@ def _fingerprints(cell: Cell) -> list[str]:
 
 
 def _failures(store: Store, hopeless: Collection[str]) -> Iterator[Record]:
-    names = sorted(name for name in store.record_names() if name.endswith(".failed.json"))
-    yield from (record for record in store.read(names) if record.fingerprint in hopeless)
+    names = (name for name in store.record_names() if name.endswith(".failed.json"))
+    failures = (record for record in store.read(names) if record.fingerprint in hopeless)
+    yield from sorted(failures, key=lambda record: record.attempt)
 
 
 def _cause(cell: Cell, causes: Mapping[str, Record]) -> str:

@@ -41,4 +41,9 @@ class Watched:
     def _poll(self) -> None:
         while not self._stop.wait(INTERVAL):
             with self._lock:
-                self._view.poll()
+                try:
+                    self._view.poll()
+                except (
+                    OSError
+                ):  # nobody reads any more: the driver's next event meets the same, where it can end the run
+                    return

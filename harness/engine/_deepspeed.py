@@ -21,9 +21,12 @@ from torch import Tensor, distributed, nn
 
 os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
 
-import deepspeed
-from deepspeed.accelerator import get_accelerator, set_accelerator
-from deepspeed.utils import groups
+from harness.engine._quiet import quiet_stderr
+
+with quiet_stderr():  # it asks the linker for libraries that nothing here needs, and the linker complains
+    import deepspeed
+    from deepspeed.accelerator import get_accelerator, set_accelerator
+    from deepspeed.utils import groups
 
 from harness.engine._engine import Compute, Engine, EngineState
 from harness.engine._loss import Objective, StepReport, combine, report, total_weights

@@ -1,0 +1,83 @@
+"""Every split is encoded once, whole, in order, and the result cannot be spoilt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness import features
+from harness.features import Encodings, NotFiniteError, chunks, device_of, to_device
+from methods import Batch, Features, Source
+from tests.harness.feature_sources import rows
+
+SIZE = 2 * features.BATCH + 7
+
+
+class Halves:
+    """Two representations of rows of numbers; counts the examples it has seen."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def examples(self, source: Source, ids: Tensor) -> Batch:
+        return {"row": source.columns["row"].take(ids)}
+
+    def encode(self, batch: Batch) -> Mapping[str, Features]:
+        self.seen += len(batch["row"])
+        return {"first": Features(batch["row"][:, :1]), "rest": Features(batch["row"][:, 1:].double())}
+
+
+def test_each_split_is_encoded_once_whole_and_in_order() -> None:
+    table = torch.arange(float(SIZE * 3)).reshape(SIZE, 3)
+    encoder = Halves()
+    encodings = Encodings(encoder, rows(table))
+    assert torch.equal(encodings.under("first").pooled(), table[:, :1])
+    assert torch.equal(encodings.under("rest").pooled(), table[:, 1:])
+    assert encodings.under("rest").pooled().dtype == torch.float32
+    assert encoder.seen == SIZE, "both representations from one pass"
+    assert torch.equal(torch.cat([each.pooled for each in encodings.under("first").stream()]), table[:, :1])
+
+
+def test_a_protocol_can_train_on_features_and_cannot_spoil_them() -> None:
+    encodings = Encodings(Halves(), rows(torch.ones(4, 3)))
+    mine = encodings.under("rest").pooled()
+    weight = torch.ones(2, requires_grad=True)
+    (mine @ weight).sum().backward()
+    assert weight.grad is not None
+    mine.zero_()
+    assert encodings.under("rest").pooled().sum() == 8
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_refused_by_name(bad: float) -> None:
+    table = torch.ones(5, 3)
+    table[3, 2] = bad
+    with pytest.raises(NotFiniteError, match="'rest'"):
+        _ = Encodings(Halves(), rows(table)).pooled
+
+
+@pytest.mark.parametrize("count", [0, 1, features.BATCH, features.BATCH + 1])
+def test_chunks_are_all_ids_once(count: int) -> None:
+    parts = list(chunks(count))
+    assert [index for part in parts for index in part.tolist()] == list(range(count))
+    assert all(0 < len(part) <= features.BATCH for part in parts)
+
+
+def test_only_tensors_move() -> None:
+    moved = to_device({"x": torch.ones(2), "words": ["a", "b"]}, torch.device("meta"))
+    assert moved["x"].device.type == "meta"
+    assert moved["words"] == ["a", "b"]
+
+
+def test_the_device_is_that_of_the_weights() -> None:
+    assert device_of(Halves()).type == "cpu"
+
+    class Learned(nn.Module, Halves):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(1, 1, device="meta")
+
+    assert device_of(Learned()).type == "meta"
