@@ -8,7 +8,8 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from harness.features import BATCH, chunks, device_of, to_device
+from harness.features import BATCH, chunks, device_of
+from harness.feed import to_device
 from methods import Batch, Features, Method, Source
 
 #: Batches over which an untrained twin's batch statistics are averaged.
