@@ -71,9 +71,10 @@ def _drive(plan: Plan, work: Todo, store: Store, where: Where, json_lines: bool)
         jobs = f"{len(work.tasks)} job{'s' * (len(work.tasks) != 1)} to do" if work.tasks else "nothing to do"
         print(f"{plan.suite}: {len(plan.cells)} cells, {jobs}{'' if where.local or not work.tasks else '; Ray starts'}")
         sys.stdout.flush()
+    if work.tasks or not store.plan(plan.suite).exists():
+        store.put_json(store.plan(plan.suite), plan_to_json(plan))
     if not work.tasks:
         return
-    store.put_json(store.plan(plan.suite), plan_to_json(plan))
     view = choose_view(store.root / "progress", sys.stdout, json_lines=json_lines)
     with _pool(plan, where) as pool, Watched(view) as watched:
         Driver(plan, work, store, watched).drive(pool)

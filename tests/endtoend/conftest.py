@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-import harness.run
 from cluster.ray_pool import RayPool
 from cluster.session import Session
 from harness.cli import main
@@ -51,7 +50,7 @@ def harness_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 @pytest.fixture
 def shared_ray(ray_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs in this process take the Ray that all tests share."""
-    monkeypatch.setattr(harness.run, "RayPool", partial(RayPool, session=ray_session))
+    monkeypatch.setattr("cluster.ray_pool.RayPool", partial(RayPool, session=ray_session))
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ methods:
 datasets: [digits]
 seeds: 2
 pretrain: {steps: 400, batch_size: 16}
-evaluate: {protocols: [{name: linear, config: {points: 2, weakest: -2, strongest: -1}}]}
+evaluate: {protocols: [{name: linear, config: {points: 2, weakest: 0.01, strongest: 0.1}}]}
 checkpoint: {seconds: 0.1}
 """
 #: As the console script does, from this checkout.

@@ -63,7 +63,7 @@ def test_a_bad_suite(text: str, message: str, tmp_path: Path, harness_command: R
         (("logs", "sdae/digits/0", "--store", "{tmp}/none"), "there is no store at"),
         (("leaderboard", "--store", "{tmp}/none"), "there is no store at"),
         (("status", "--store", "{tmp}/none"), "there is no store at"),
-        (("list", "metods"), "there are methods"),
+        (("list", "metods"), 'did you mean "methods"?'),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -120,7 +120,7 @@ def test_what_the_cluster_cannot_do_is_for_the_user_to_mend(
 
 def test_the_pool_fits_the_largest_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(driver, "RayPool", lambda *arguments, **options: asked.append((*arguments, options)))
+    monkeypatch.setattr("cluster.ray_pool.RayPool", lambda *arguments, **options: asked.append((*arguments, options)))
     wide = replace(TRAINED, cpus_per_rank=3.0, gpus_per_rank=0.5)
     driver._pool(plan(RAW, wide), Where(slots=4, address="far:1"))
     assert asked == [(SlotSize(cpus=3.0, gpus=0.5), 4, driver.HOOKS, {"address": "far:1"})]

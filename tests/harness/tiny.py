@@ -15,7 +15,7 @@ TEXT = """\
 methods: [{name: sdae, config: {layers: 2, width: 8}}]
 datasets: [digits]
 pretrain: {steps: 10, batch_size: 8}
-evaluate: {protocols: [{name: linear, config: {points: 1, weakest: -1, strongest: -1}}]}
+evaluate: {protocols: [{name: linear, config: {points: 1, weakest: 0.1, strongest: 0.1}}]}
 resources: {engine: torch}
 """
 
