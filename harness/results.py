@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import harness
 from harness import provenance
 from harness.leaderboard import GROUP, Board, leaderboard
 from harness.plan import Cell, Plan, Pretraining
-from harness.record import Record
+from harness.record import Kind, Record
 from harness.report.gallery import load_panels
 from harness.report.html import write_report
 from harness.report.page import BoardRow, BoardSection, Curve, Interval, Page, Picture, Problem
@@ -27,7 +28,7 @@ def board_of(store: Store, plan: Plan | None) -> Board:
 def write_page(store: Store, plan: Plan | None, board: Board) -> Path:
     """Write the report beside the records; returns its path."""
     path = store.root / "report.html"
-    pretrainings = list(_pretrainings(store, plan))
+    pretrainings = _pretrainings(store, plan)
     write_report(
         Page(
             title=plan.suite if plan else store.root.name,
@@ -112,20 +113,29 @@ def _findings(board: Board) -> Iterator[str]:
         yield f"{text}; {best['seeds']} seed{'s' * (best['seeds'] != 1)}."
 
 
-def _pretrainings(store: Store, plan: Plan | None) -> Iterator[Record]:
+def _pretrainings(store: Store, plan: Plan | None) -> list[Record]:
     """Records of the trained encoders, by label and seed; of a plan, only its own."""
-    wanted = None if plan is None else {name for cell in plan.cells if (name := _trained(cell))}
-    names = [
-        name
-        for name in sorted(store.record_names())
-        if name.startswith("pretraining-") and name.endswith(".ok.json") and _wanted(name, wanted)
-    ]
-    found = {record.fingerprint: record for record in store.read(names)}
-    yield from sorted(found.values(), key=lambda record: (record.dataset, record.label, record.seed))
+    return _finished(store, "pretraining", None if plan is None else _by_encoder(plan))
 
 
-def _wanted(name: str, fingerprints: set[str] | None) -> bool:
-    return fingerprints is None or name.split("-")[1] in fingerprints
+def _by_encoder(plan: Plan) -> dict[str, Cell]:
+    """The first cell of each pretraining."""
+    return {name: cell for cell in reversed(plan.cells) if (name := _trained(cell))}
+
+
+def _finished(store: Store, kind: Kind, cells: Mapping[str, Cell] | None) -> list[Record]:
+    """Ok records of one kind, one a fingerprint, sorted. With `cells`, only those, and under the names that the plan
+    gives them: another suite may have left the same result under names of its own."""
+    names = (name for name in store.record_names() if name.startswith(f"{kind}-") and name.endswith(".ok.json"))
+    found = {}
+    for record in store.read(name for name in names if cells is None or name.split("-")[1] in cells):
+        cell = cells[record.fingerprint] if cells is not None else None
+        found[record.fingerprint] = record if cell is None else _renamed(record, cell)
+    return sorted(found.values(), key=lambda record: (record.dataset, record.label, record.seed))
+
+
+def _renamed(record: Record, cell: Cell) -> Record:
+    return replace(record, cell=cell.id, label=cell.label, dataset=cell.dataset_label, control=cell.control)
 
 
 def _trained(cell: Cell) -> str | None:
@@ -171,14 +181,9 @@ def _problems(store: Store, plan: Plan | None) -> Iterator[Problem]:
 
 def _warnings(store: Store, plan: Plan | None) -> Iterator[str]:
     """What evaluations warn of, each text once for all seeds of a row."""
-    wanted = None if plan is None else {name for cell in plan.cells for name in cell.wanted}
-    names = [
-        name
-        for name in sorted(store.record_names())
-        if name.startswith("evaluation-") and name.endswith(".ok.json") and _wanted(name, wanted)
-    ]
+    cells = None if plan is None else {name: cell for cell in plan.cells for name in cell.wanted}
     seeds: dict[tuple[str, str, str], set[int]] = {}
-    for record in store.read(names):
+    for record in _finished(store, "evaluation", cells):
         row = record.label if record.control in (None, record.label) else f"{record.label} ({record.control})"
         for text in record.result.get("warnings", ()):
             seeds.setdefault((record.dataset, row, text), set()).add(record.seed)

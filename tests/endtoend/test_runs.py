@@ -68,7 +68,7 @@ def test_what_is_done_is_not_done_again(suite: str, tmp_path: Path, harness_comm
     before = {path: path.stat().st_mtime_ns for path in store.glob("records/*")}
     again = harness_command("run", suite, "--store", store, *SHORT)
     assert again.code == 0
-    assert again.out.startswith("digits · digit · linear"), "nothing was run, the board is there at once"
+    assert again.out.startswith("tiny: 3 cells, nothing to do\ndigits · digit · linear"), "the board is there at once"
     assert {path: path.stat().st_mtime_ns for path in store.glob("records/*")} == before
 
     trained = fingerprints(store, "pretraining")
