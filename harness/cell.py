@@ -123,6 +123,7 @@ def _solve(
     for representation in encodings["train"].pooled:
         view = View(
             encoder=encodings["train"].encoder,
+            representation=representation,
             train=encodings["train"].under(representation),
             val=encodings["val"].under(representation),
             test=encodings["test"].under(representation),

@@ -22,7 +22,7 @@ class NotFiniteError(Exception):
 
 
 class Encodings:
-    """One split seen through one encoder, under every representation."""
+    """A source seen through one encoder, under every representation."""
 
     def __init__(self, encoder: Encoder, source: Source) -> None:
         self.encoder = encoder
@@ -36,7 +36,7 @@ class Encodings:
             NotFiniteError: names the representation.
         """
         parts: dict[str, list[Tensor]] = {}
-        for representations in self._batches():
+        for representations in self.batches(torch.arange(len(self.source))):
             for name, features in representations.items():
                 parts.setdefault(name, []).append(features.pooled.float())
         whole = {name: torch.cat(pieces) for name, pieces in parts.items()}
@@ -45,34 +45,37 @@ class Encodings:
                 raise NotFiniteError(f"representation {name!r} holds values that are not finite")
         return whole
 
-    def under(self, representation: str) -> Representation:
-        """What a protocol is given."""
-        return Representation(self, representation)
+    def under(self, representation: str, ids: Tensor | None = None) -> Representation:
+        """What a protocol is given: these examples (int64 [N]), or all."""
+        return Representation(self, representation, torch.arange(len(self.source)) if ids is None else ids)
 
-    def _batches(self) -> Iterator[dict[str, Features]]:
+    def batches(self, ids: Tensor) -> Iterator[dict[str, Features]]:
+        """Features of these examples, `BATCH` at a time."""
         device = device_of(self.encoder)
         with torch.inference_mode():
-            for ids in chunks(len(self.source)):
-                yield dict(self.encoder.encode(to_device(self.encoder.examples(self.source, ids), device)))
+            for part in torch.split(ids, BATCH):
+                yield dict(self.encoder.encode(to_device(self.encoder.examples(self.source, part), device)))
 
 
 @dataclass(frozen=True)
 class Representation:
-    """One representation of one split; see `harness.protocols.EncodedSplit`."""
+    """One representation of some examples; see `harness.protocols.EncodedSplit`."""
 
     encodings: Encodings
     name: str
+    ids: Tensor
 
     @property
     def source(self) -> Source:
         return self.encodings.source
 
     def pooled(self) -> Tensor:
-        # A protocol may need gradients of its own on top of these: inference tensors would refuse.
-        return self.encodings.pooled[self.name].clone()
+        # A copy: a protocol may need gradients of its own on top of these, and inference tensors would refuse.
+        whole = self.encodings.pooled[self.name]
+        return whole[self.ids.to(whole.device)]
 
     def stream(self) -> Iterator[Features]:
-        for representations in self.encodings._batches():
+        for representations in self.encodings.batches(self.ids):
             yield representations[self.name]
 
 

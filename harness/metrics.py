@@ -19,17 +19,26 @@ class Metric:
         name: as tasks and tables write it.
         higher_is_better: its direction.
         compute: from predictions and targets of the same examples, in the form that the kind of task has.
+        outcomes: the metric of each example alone, float [N] with `compute` as its mean; None where the metric is no
+            mean over examples. Paired tests over test examples need it.
     """
 
     name: str
     higher_is_better: bool
     compute: Callable[[NDArray[Any], NDArray[Any]], float]
+    outcomes: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]] | None = None
 
 
 def accuracy(predictions: NDArray[Any], targets: NDArray[Any]) -> float:
     """Share of examples (int64 [N], int64 [N]) whose class is right."""
+    return float(np.mean(right(predictions, targets)))
+
+
+def right(predictions: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which examples (int64 [N], int64 [N]) are given their own class: bool [N]."""
     _check(predictions, targets)
-    return float(np.mean(predictions == targets))
+    hits: NDArray[np.bool_] = predictions == targets
+    return hits
 
 
 def macro_f1(predictions: NDArray[Any], targets: NDArray[Any]) -> float:
@@ -52,7 +61,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
         for metric in (
-            Metric("accuracy", higher_is_better=True, compute=accuracy),
+            Metric("accuracy", higher_is_better=True, compute=accuracy, outcomes=right),
             Metric("macro_f1", higher_is_better=True, compute=macro_f1),
         )
     }

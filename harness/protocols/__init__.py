@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from harness.protocols._protocol import EncodedSplit, Encoder, Protocol, Solution, View
+from harness.protocols._protocol import EncodedSplit, Encoder, Needs, Protocol, Solution, View
 from methods import discover
 
-__all__ = ["EncodedSplit", "Encoder", "Protocol", "Solution", "View", "roster"]
+__all__ = ["EncodedSplit", "Encoder", "Needs", "Protocol", "Solution", "View", "roster"]
 
 
 @cache

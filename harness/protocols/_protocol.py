@@ -1,11 +1,11 @@
-"""What a protocol is: how a task is solved on top of a frozen encoder, without ever seeing a test label."""
+"""What a protocol is: how a task is solved on top of an encoder, without ever seeing a test label."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 from typing import Protocol as Interface
 
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from torch import Tensor
 
 from harness.datasets import Task
 from methods import Batch, Features, Keys, Settings, Source, TaskKind
+
+#: What a protocol works on: frozen features, or the encoder's own weights, which it trains in a copy.
+Needs = Literal["features", "module"]
 
 
 class Encoder(Interface):
@@ -24,12 +27,17 @@ class Encoder(Interface):
 
 
 class EncodedSplit(Interface):
-    """One split seen through the encoder, under the one representation that is being evaluated. Lazy: each protocol
-    takes what it needs."""
+    """The examples of one part, seen through the encoder under the one representation that is being evaluated. Lazy:
+    each protocol takes what it needs."""
 
     @property
     def source(self) -> Source:
         """The examples themselves, for protocols that train the module."""
+        ...
+
+    @property
+    def ids(self) -> Tensor:
+        """Which examples of `source` these are: int64 [N]. Under cross-validation parts share one source."""
         ...
 
     def pooled(self) -> Tensor:
@@ -37,14 +45,15 @@ class EncodedSplit(Interface):
         ...
 
     def stream(self) -> Iterator[Features]:
-        """Pooled and local features in the order of the split, a batch at a time, for what does not fit in memory."""
+        """Pooled and local features in the order of `ids`, a batch at a time, for what does not fit in memory."""
         ...
 
 
 class View(NamedTuple):
     """All that a protocol is given: the labels of the test split are not in it."""
 
-    encoder: Encoder
+    encoder: Encoder  #: frozen; where the protocol needs the module it is a `Method`, of which it trains a copy
+    representation: str  #: the one that is being evaluated, a name in what `encoder.encode` gives
     train: EncodedSplit
     val: EncodedSplit
     test: EncodedSplit
@@ -74,12 +83,15 @@ class Protocol(ABC):
         name: as suites write it.
         version: bump when the numbers may change.
         kinds: the kinds of task it solves.
+        needs: "module" where it trains the encoder: it is then asked for the ranked representation alone, and not for
+            encoders without weights.
         Config: a frozen dataclass deriving from `methods.Settings`.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
     kinds: ClassVar[frozenset[TaskKind]]
+    needs: ClassVar[Needs] = "features"
     Config: ClassVar[type[Settings]]
 
     def __init__(self, config: Any) -> None:

@@ -34,6 +34,10 @@ class _Split:
     def source(self) -> Source:
         raise AssertionError("the linear protocol trains no encoder")
 
+    @property
+    def ids(self) -> Tensor:
+        return torch.arange(len(self.features))
+
     def pooled(self) -> Tensor:
         self.read += 1
         return self.features
@@ -65,7 +69,7 @@ def _features(
 
 def _view(features: dict[str, Tensor], targets: dict[str, Tensor]) -> View:
     splits = {split: _Split(values) for split, values in features.items()}
-    return View(_NoEncoder(), splits["train"], splits["val"], splits["test"], targets["train"], targets["val"])
+    return View(_NoEncoder(), "z", splits["train"], splits["val"], splits["test"], targets["train"], targets["val"])
 
 
 def _solve(view: View, config: LinearConfig | None = None, task: Task = TASK) -> Solution:
