@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,16 +72,71 @@ class RaggedColumn:
 
 
 class UnlabelledSource:
-    """The inputs of one split, and nothing else. Implements `methods.Source`."""
+    """The inputs of one split, and nothing else. Implements `methods.Source`.
+
+    Attributes:
+        groups_read: whether somebody has asked for the groups: a method that needs them is marked.
+    """
 
     def __init__(self, spec: Spec, columns: Mapping[str, Column], groups: Column | None, size: int) -> None:
         self.spec = spec
         self.columns = columns
-        self.groups = groups
+        self.groups_read = False
+        self._groups = groups
         self._size = size
+
+    @property
+    def groups(self) -> Column | None:
+        self.groups_read = self._groups is not None
+        return self._groups
 
     def __len__(self) -> int:
         return self._size
+
+
+class _Rows:
+    """Some rows of a column, as a column. Implements `methods.Column`."""
+
+    def __init__(self, column: Column, ids: Tensor) -> None:
+        self._column = column
+        self._ids = ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def take(self, ids: Tensor) -> Tensor:
+        return self._column.take(self._ids[ids])
+
+    def row(self, index: int) -> NDArray[Any]:
+        return self._column.row(int(self._ids[index]))
+
+    def lengths(self, ids: Tensor) -> Tensor:
+        return self._column.lengths(self._ids[ids])
+
+    def windows(self, ids: Tensor, starts: Tensor, length: int) -> Tensor:
+        return self._column.windows(self._ids[ids], starts, length)
+
+
+class Subset:
+    """Some examples of a source (ids, int64 [N]), as a source of their own. Implements `methods.Source`."""
+
+    def __init__(self, source: UnlabelledSource, ids: Tensor) -> None:
+        self.spec = replace(source.spec, size=len(ids))
+        self.columns = {name: _Rows(column, ids) for name, column in source.columns.items()}
+        self._source = source
+        self._ids = ids
+
+    @property
+    def groups(self) -> Column | None:
+        whole = self._source.groups
+        return None if whole is None else _Rows(whole, self._ids)
+
+    @property
+    def groups_read(self) -> bool:
+        return self._source.groups_read
+
+    def __len__(self) -> int:
+        return len(self._ids)
 
 
 def _positions(ids: Tensor, size: int) -> NDArray[np.int64]:

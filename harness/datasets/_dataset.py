@@ -96,6 +96,17 @@ class Dataset(ABC):
     def tasks(self) -> Mapping[str, Task]:
         """The labelled problems by name."""
 
+    @property
+    def folds(self) -> int:
+        """0 for a dataset with splits of its own. Otherwise, at least 3: it writes all examples as "train" alone, and
+        its tasks are cross-validated over so many parts (see harness/folds.py)."""
+        return 0
+
+    @property
+    def splits(self) -> tuple[SplitName, ...]:
+        """What `write` is asked for."""
+        return ("train",) if self.folds else SPLITS
+
     def content(self) -> Mapping[str, Any]:
         """What identifies the examples beyond (name, version, config): digests of the user's own files. JSON."""
         return {}

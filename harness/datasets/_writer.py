@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.datasets._dataset import SPLITS, Dataset, DatasetError, SplitName
+from harness.datasets._dataset import Dataset, DatasetError, SplitName
 
 Role = Literal["inputs", "offsets", "groups", "labels"]
 
@@ -153,7 +153,7 @@ def write_all(dataset: Dataset, folder: Path) -> list[ColumnFile]:
     """
     files: list[ColumnFile] = []
     layouts: dict[SplitName, Mapping[tuple[str, str], tuple[Any, ...]]] = {}
-    for split in SPLITS:
+    for split in dataset.splits:
         writer = FolderWriter(dataset, split, folder)
         try:
             dataset.write(split, writer)

@@ -32,15 +32,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.datasets import SPLITS, Dataset, DatasetError, SplitName, Task, roster
-from harness.datasets._columns import DenseColumn, RaggedColumn, UnlabelledSource
+from harness.datasets import Dataset, DatasetError, SplitName, Task, roster
+from harness.datasets._columns import DenseColumn, RaggedColumn, Subset, UnlabelledSource
 from harness.datasets._writer import ColumnFile, Role, digest_of, digest_of_all, unwritable, write_all
 from harness.identity import canonical, fingerprint
 from harness.plan import DatasetChoice
-from methods import Column, Spec
+from methods import Column, Keys, Source, Spec
 
 #: Bump when the layout of a folder changes: old ones are then left alone and new ones written beside them.
 FORMAT_VERSION = 1
+#: Of a dataset without a split of its own, one example in so many is held out of pretraining, to prove it.
+HOLD_OUT = 10
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +83,7 @@ class Materialised:
 
     Attributes:
         digest: sha256 of its content, labels included; it goes into records.
+        folds: 0 with splits of its own; else over how many parts its tasks are cross-validated.
     """
 
     spec: Spec
@@ -88,6 +91,21 @@ class Materialised:
     digest: str
     folder: Path
     files: tuple[ColumnFile, ...]
+    folds: int = 0
+
+    @property
+    def splits(self) -> tuple[SplitName, ...]:
+        return tuple(dict.fromkeys(file.split for file in self.files))
+
+    def pretraining(self) -> tuple[Source, Source]:
+        """What encoders are trained on, and what their pretext loss is held out on. Without a split of its own, one
+        example in `HOLD_OUT` is held out, whatever the seed."""
+        train = self.split("train").source
+        if not self.folds:
+            return train, self.split("val").source
+        order = torch.randperm(len(train), generator=Keys.of(0, "held out of pretraining").generator())
+        size = max(len(train) // HOLD_OUT, 1)
+        return Subset(train, order[size:].sort().values), Subset(train, order[:size].sort().values)
 
     def split(self, name: SplitName) -> Split:
         """Map a split into memory; no example is read yet."""
@@ -199,7 +217,7 @@ def _open_or_write(dataset: Dataset, folder: Path, identity: Mapping[str, Any], 
         meta = {
             "identity": canonical(identity),
             "digest": digest_of_all(files),
-            "sizes": {split: _rows(files, split) for split in SPLITS},
+            "sizes": {split: _rows(files, split) for split in dataset.splits},
             "files": [file._asdict() for file in files],
         }
         with (draft / "meta.json").open("w") as file:
@@ -238,7 +256,7 @@ def _rows(files: list[ColumnFile], split: SplitName) -> int:
 
 def _open(dataset: Dataset, folder: Path) -> Materialised:
     digest, files = _read_meta(folder)
-    return Materialised(dataset.spec, dataset.tasks, digest, folder, files)
+    return Materialised(dataset.spec, dataset.tasks, digest, folder, files, dataset.folds)
 
 
 def _read_meta(folder: Path) -> tuple[str, tuple[ColumnFile, ...]]:
