@@ -1,7 +1,4 @@
-"""What runs inside a worker: the two jobs of a cell. Each writes its own record, so that a killed driver loses nothing.
-
-The test labels are read here and nowhere else, once per representation, after the protocol has made its choice.
-"""
+"""What runs inside a worker: the two jobs of a cell. Each writes its own records, so a killed driver loses nothing."""
 
 from __future__ import annotations
 
@@ -17,25 +14,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors.numpy import save_file
 
 from cluster import Failure, Gang, JobError
-from harness import encoders, metrics, protocols, provenance
+from harness import encoders, evaluation, provenance
 from harness import pretrain as training
 from harness.checkpoint import save_encoder
 from harness.configuration import restore
-from harness.datasets import SPLITS, DatasetError, SplitName
-from harness.datasets.cache import Materialised, open_dataset
+from harness.datasets import DatasetError
+from harness.datasets.cache import open_dataset
 from harness.engine import Compute
 from harness.features import Encodings, NotFiniteError
 from harness.identity import canonical
-from harness.plan import Cell, Evaluation, Pretraining, cell_from_json
-from harness.protocols import View
+from harness.plan import Cell, Pretraining, cell_from_json
 from harness.record import Kind, Record
 from harness.report.gallery import save_panels
 from harness.store import Store
-from methods import Keys, Training, roster
+from methods import Training, roster
 
 _log = logging.getLogger(__name__)
 
@@ -49,17 +44,19 @@ def pretrain(payload: Mapping[str, Any], gang: Gang) -> None:
     started = time.time()
     start = plan.initialisation
     method_class = roster()[start.method]
+    config = restore(method_class.Config, start.config)
     with work.logged(gang), work.progress(plan.fingerprint, gang) as tell:
         data = open_dataset(start.dataset)
+        source, held_out = data.pretraining()
         _log.info(
             "pretraining %s on %s, seed %d, rank %d of %d", start.method, start.dataset.name, start.seed, *gang[:2]
         )
         trained = training.pretrain(
             method_class,
-            restore(method_class.Config, start.config),
+            config,
             restore(Training, plan.training),
-            data.split("train").source,
-            data.split("val").source,
+            source,
+            held_out,
             seed=start.seed,
             compute=work.compute(plan),
             gang=gang,
@@ -72,8 +69,13 @@ def pretrain(payload: Mapping[str, Any], gang: Gang) -> None:
             return
         artifacts = work.store.artifacts(plan.fingerprint)
         save_encoder(artifacts, trained.method, trained.state)
-        save_panels(artifacts / "gallery", trained.method.gallery(data.split("val").source))
-        result = {**trained.result, "dataset_digest": data.digest}
+        save_panels(artifacts / "gallery", trained.method.gallery(held_out))
+        result = {
+            **trained.result,
+            "coupling": sorted(method_class.coupling(config)),
+            "groups_used": source.groups_read or held_out.groups_read,
+            "dataset_digest": data.digest,
+        }
         work.store.write(work.record("pretraining", plan.fingerprint, plan, started, result))
         shutil.rmtree(work.store.checkpoints(plan.fingerprint), ignore_errors=True)
         _log.info("pretrained in %.1f s: %s", time.time() - started, _proven(trained.result["proof"]))
@@ -87,19 +89,20 @@ def evaluate(payload: Mapping[str, Any], gang: Gang) -> None:
     with work.logged(gang):
         data = open_dataset(cell.dataset)
         encoder = encoders.load(cell, work.store, data)
-        encodings = {split: Encodings(encoder, data.split(split).source) for split in SPLITS}
+        encodings = {split: Encodings(encoder, data.split(split).source) for split in data.splits}
         for fingerprint in payload["fingerprints"]:
             started = time.time()
-            result, predictions = _solve(cell, cell.wanted[fingerprint], data, encodings)
+            done = evaluation.evaluate(cell, cell.wanted[fingerprint], data, encodings)
             artifacts = work.store.artifacts(fingerprint)
             artifacts.mkdir(parents=True, exist_ok=True)
-            save_file(predictions, artifacts / "predictions.safetensors")
+            save_file(done.predictions, artifacts / "predictions.safetensors")
+            save_file(done.outcomes, artifacts / "outcomes.safetensors")
             identity = cell.evaluation_identity(cell.wanted[fingerprint])
-            work.store.write(work.record("evaluation", fingerprint, identity, started, result))
-            scores = ", ".join(f"{score['representation']} {score['value']:.4g}" for score in result["scores"])
+            work.store.write(work.record("evaluation", fingerprint, identity, started, done.result))
+            scores = ", ".join(f"{score['representation']} {score['value']:.4g}" for score in done.result["scores"])
             about = (cell.wanted[fingerprint].task, cell.wanted[fingerprint].protocol, time.time() - started, scores)
             _log.info("evaluated %s with %s in %.1f s: %s", *about)
-            for warning in result["warnings"]:
+            for warning in done.result["warnings"]:
                 _log.warning("%s", warning)
 
 
@@ -107,57 +110,6 @@ def _proven(proof: Mapping[str, Any]) -> str:
     """Whether training happened, in words."""
     first, last, moved = proof["held_out_initial"], proof["held_out_final"], proof["parameter_change"]
     return f"held-out loss {first:.4g} -> {last:.4g}, parameters changed by {moved:.0%}"
-
-
-def _solve(
-    cell: Cell, evaluation: Evaluation, data: Materialised, encodings: Mapping[SplitName, Encodings]
-) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
-    """One task with one protocol, under every representation: the record's result, and the test predictions."""
-    task = data.tasks[evaluation.task]
-    protocol_class = protocols.roster()[evaluation.protocol]
-    protocol = protocol_class(restore(protocol_class.Config, evaluation.protocol_config))
-    metric = metrics.METRICS[task.metric]
-    primary = encoders.primary(cell, task)
-    began = time.perf_counter()
-    scores, selection, warnings, predictions = [], {}, [], {}
-    for representation in encodings["train"].pooled:
-        view = View(
-            encoder=encodings["train"].encoder,
-            representation=representation,
-            train=encodings["train"].under(representation),
-            val=encodings["val"].under(representation),
-            test=encodings["test"].under(representation),
-            train_targets=data.split("train").labels(task.name),
-            val_targets=data.split("val").labels(task.name),
-        )
-        purpose = f"evaluate/{task.name}/{evaluation.protocol}/{representation}"
-        solution = protocol.solve(view, task, Keys.of(cell.seed, purpose))
-        targets = data.split("test").labels(task.name).numpy()
-        scores.append(
-            {
-                "representation": representation,
-                "primary": representation == primary,
-                "metric": metric.name,
-                "value": float(metric.compute(solution.predictions, targets)),
-                "higher_is_better": metric.higher_is_better,
-            }
-        )
-        selection[representation] = solution.selection
-        warnings += [f"{representation}: {warning}" for warning in solution.warnings]
-        predictions[representation] = np.ascontiguousarray(solution.predictions)
-    result = {
-        "task": task.name,
-        "protocol": evaluation.protocol,
-        "scores": scores,
-        "chance": task.chance,
-        "ceiling": task.ceiling,
-        "test_size": len(data.split("test").source),
-        "selection": selection,
-        "warnings": warnings,
-        "dataset_digest": data.digest,
-        "cost": {"seconds": time.perf_counter() - began},
-    }
-    return result, predictions
 
 
 @dataclass(frozen=True)

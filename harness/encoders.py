@@ -49,14 +49,14 @@ def _trained(plan: Pretraining, store: Store) -> Method:
     start = plan.initialisation
     method_class = roster()[start.method]
     saved = load_encoder(store.artifacts(plan.fingerprint))
-    spec = open_dataset(start.dataset).spec
-    method = method_class(restore(method_class.Config, start.config), spec, saved.state)
+    source, _ = open_dataset(start.dataset).pretraining()
+    method = method_class(restore(method_class.Config, start.config), source.spec, saved.state)
     method.load_state_dict(saved.weights)
     return method
 
 
 def _untrained(start: Initialisation) -> Method:
     method_class = roster()[start.method]
-    source = open_dataset(start.dataset).split("train").source
+    source, _ = open_dataset(start.dataset).pretraining()
     method, _ = build(method_class, restore(method_class.Config, start.config), source, start.seed)
     return method

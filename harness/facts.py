@@ -23,7 +23,7 @@ from harness.record import Record
 from harness.store import Store
 
 #: One row of an index. A change of this schema, or of what a column means, makes older indexes unreadable: bump.
-VERSION = 1
+VERSION = 2
 _PREFIX = f"v{VERSION}.{IDENTITY_VERSION}"
 
 SCHEMA: Mapping[str, pl.DataType] = {
@@ -53,11 +53,15 @@ SCHEMA: Mapping[str, pl.DataType] = {
         "chance": pl.Float64,
         "ceiling": pl.Float64,
         "test_size": pl.Int64,
+        "folds": pl.Int64,
+        "transductive": pl.Boolean,
         "warnings": pl.Int64,
         "failure": pl.String,
         "message": pl.String,
         "steps": pl.Int64,
         "trained": pl.Boolean,
+        "coupling": pl.String,
+        "groups_used": pl.Boolean,
         "seconds": pl.Float64,
         "device_seconds": pl.Float64,
         "examples_per_second": pl.Float64,
@@ -131,6 +135,8 @@ def _rows(record: Record) -> Iterator[dict[str, Any]]:
             "encoder": _encoder(record.identity) or record.fingerprint,
             "steps": result.get("steps"),
             "trained": _trained(result),
+            "coupling": _joined(result.get("coupling")),
+            "groups_used": result.get("groups_used"),
             **{name: cost.get(name) for name in ("device_seconds", "examples_per_second", "waiting_share")},
             "peak_memory_bytes": _whole_number(cost.get("peak_memory_bytes")),
         }
@@ -142,6 +148,8 @@ def _rows(record: Record) -> Iterator[dict[str, Any]]:
         "task": result.get("task", asked.get("task")),
         "protocol": result.get("protocol", asked.get("protocol")),
         "test_size": _whole_number(result.get("test_size")),
+        "folds": _whole_number(result.get("folds")),
+        "transductive": result.get("transductive"),
         "warnings": len(warnings) if isinstance(warnings, list) else 0,
     }
     scores = result.get("scores")
@@ -173,6 +181,10 @@ def _trained(result: Mapping[str, Any]) -> bool | None:
     if first is None or last is None or change is None:
         return None
     return result.get("steps") != 0 and change > 0 and last < first
+
+
+def _joined(names: Any) -> str | None:
+    return ", ".join(map(str, names)) if isinstance(names, list) else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

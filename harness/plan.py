@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from harness.identity import canonical_text, joined_text, text_fingerprint
 
-Control = Literal["raw", "untrained"]
+#: Controls that stand for an encoder, beside "raw" input and the names of baselines, which stand for themselves.
+UNTRAINED, SUPERVISED, RAW = "untrained", "supervised", "raw"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +109,10 @@ class Cell:
     """One method x dataset x seed.
 
     Attributes:
-        label: the method's `as:` name; "raw" for the raw control.
-        control: None for a trained encoder.
-        encoder: a Pretraining (trained), an Initialisation (untrained), or None (raw input).
+        label: the method's `as:` name; "raw" or a baseline's name where there is no method.
+        control: None for a trained encoder; "untrained" and "supervised" for its initial state, judged as the trained
+            one is or fine-tuned at the pretraining budget; else the same as `label`.
+        encoder: a Pretraining (trained), an Initialisation (untrained, supervised), or None (the input itself).
         ranks, gpus_per_rank, cpus_per_rank: where it runs; not part of identity.
         dataset_as: the dataset's `as:` name, where a suite gives it one; not part of identity.
     """
@@ -118,7 +120,7 @@ class Cell:
     label: str
     dataset: DatasetChoice
     seed: int
-    control: Control | None
+    control: str | None
     encoder: Pretraining | Initialisation | None
     evaluations: tuple[Evaluation, ...]
     ranks: int = 1
@@ -134,8 +136,8 @@ class Cell:
     @property
     def id(self) -> str:
         """As people name it: "sdae/rectangles/0", "sdae.untrained/rectangles/0", "raw/rectangles/0"."""
-        twin = ".untrained" if self.control == "untrained" else ""
-        return f"{self.label}{twin}/{self.dataset_label}/{self.seed}"
+        state = f".{self.control}" if self.control in (UNTRAINED, SUPERVISED) else ""
+        return f"{self.label}{state}/{self.dataset_label}/{self.seed}"
 
     @property
     def method(self) -> str | None:

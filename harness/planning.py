@@ -1,28 +1,27 @@
-"""From a checked suite to its plan: every cell with all that decides its numbers, in an order that is always the same.
-
-Seeds run outermost, so that a run which is stopped early leaves a whole board of the first seeds.
-"""
+"""From a checked suite to its plan: every cell with all that decides its numbers, or every mistake in the suite."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from harness.cells import Pair, cells_of, evaluations, evaluations_of_input
 from harness.identity import canonical
 from harness.mistakes import Mistake, Place, Route, SuiteErrors, listing, suggestion
-from harness.plan import Cell, Control, Evaluation, Initialisation, NotApplicable, Plan, Pretraining
+from harness.plan import Cell, Evaluation, NotApplicable, Plan
 from harness.resolution import (
     Report,
     ResolvedDataset,
     ResolvedMethod,
     ResolvedProtocol,
+    baselines,
     resolve_datasets,
     resolve_methods,
     resolve_protocols,
     resolve_training,
+    supervised,
 )
 from harness.rosters import Rosters
 from harness.suite import Suite
@@ -80,7 +79,7 @@ def build_plan(draft: Draft, rosters: Rosters, only: Sequence[str] = ()) -> Plan
     _check_settings(suite, report)
     _check_tasks(suite, datasets, report)
     _check_exclusions(suite, draft, report)
-    pairs, refused = _matrix(suite, methods, datasets, protocols, report)
+    pairs, refused = _matrix(suite, methods, datasets, protocols, rosters, report)
     if not pairs and not mistakes:
         why = "; ".join(f"{item.label} on {item.dataset}: {item.reason}" for item in refused[:3])
         report((), f"nothing to run: {why}")
@@ -88,23 +87,10 @@ def build_plan(draft: Draft, rosters: Rosters, only: Sequence[str] = ()) -> Plan
         raise SuiteErrors(mistakes)
     return Plan(
         suite=suite.name,
-        cells=_selected(tuple(_cells(suite, pairs)), only),
+        cells=_selected(tuple(cells_of(pairs, suite.seeds, suite.resources)), only),
         not_applicable=tuple(refused),
         settings=suite.model_dump(mode="json", include={"retry", "deadline", "checkpoint", "wandb"}),
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Pair:
-    """A method on a dataset: all that its cells of different seeds share."""
-
-    method: ResolvedMethod
-    dataset: ResolvedDataset
-    config: Mapping[str, Any]
-    training: Mapping[str, Any]
-    compute: Mapping[str, Any]
-    evaluations: tuple[Evaluation, ...]
-    twin: bool  #: whether the untrained twin is planned here; equal ones are planned once
 
 
 def _matrix(
@@ -112,16 +98,20 @@ def _matrix(
     methods: Sequence[ResolvedMethod],
     datasets: Sequence[ResolvedDataset],
     protocols: Sequence[ResolvedProtocol],
+    rosters: Rosters,
     report: Report,
-) -> tuple[list[_Pair], list[NotApplicable]]:
-    pairs: list[_Pair] = []
+) -> tuple[list[Pair], list[NotApplicable]]:
+    pairs: list[Pair] = []
     refused: list[NotApplicable] = []
     twins: list[Any] = []
+    scratches: list[tuple[Any, tuple[Evaluation, ...]]] = []
     for dataset in datasets:
-        evaluations = _evaluations(suite, dataset, protocols)
+        tasks = _tasks(suite, dataset)
+        asked = evaluations(dataset, tasks, protocols)
+        of_input = evaluations_of_input(dataset, tasks, protocols, baselines(rosters))
         trained: dict[str, list[Any]] = {}
         for method in methods:
-            reason = _refusal(suite, method, dataset, evaluations, protocols)
+            reason = _refusal(suite, method, dataset, asked, protocols)
             if reason is not None:
                 refused.append(NotApplicable(label=method.label, dataset=dataset.label, reason=reason))
                 continue
@@ -136,18 +126,22 @@ def _matrix(
             if same:
                 report(method.route, f'the same as "{same[0]}" in all that counts; change a setting or remove it')
             trained[method.label] = everything
+            from_scratch = evaluations(dataset, tasks, supervised(rosters, training))
             pairs.append(
-                _Pair(
+                Pair(
                     method=method,
                     dataset=dataset,
                     config=config,
                     training=training,
                     compute=compute,
-                    evaluations=evaluations,
+                    asked=asked,
+                    of_input=of_input,
+                    supervised=() if (untrained, from_scratch) in scratches else from_scratch,
                     twin=untrained not in twins,
                 )
             )
             twins.append(untrained)
+            scratches.append((untrained, from_scratch))
     _check_columns(datasets, report)
     return pairs, refused
 
@@ -156,7 +150,7 @@ def _refusal(
     suite: Suite,
     method: ResolvedMethod,
     dataset: ResolvedDataset,
-    evaluations: Sequence[Evaluation],
+    asked: Sequence[Evaluation],
     protocols: Sequence[ResolvedProtocol],
 ) -> str | None:
     """Why a pair is not in the matrix, or None."""
@@ -170,28 +164,19 @@ def _refusal(
     if _form(judged) != _form(pretrained):
         other = dataset.pretrained.choice.name
         return f"examples of {other} are {_form(pretrained)}, but those of {dataset.label} are {_form(judged)}"
-    if not evaluations:
+    if not asked:
         return f"no task of {dataset.label} can be solved with {listing(item.name for item in protocols)}"
     return None
 
 
+def _tasks(suite: Suite, dataset: ResolvedDataset) -> tuple[str, ...]:
+    """The tasks of a dataset that the suite asks for."""
+    wanted = suite.evaluate.tasks
+    return tuple(name for name in sorted(dataset.judged.tasks) if wanted is None or name in wanted)
+
+
 def _form(spec: Spec) -> str:
     return f"{spec.modality} {list(spec.shape)}"
-
-
-def _evaluations(
-    suite: Suite, dataset: ResolvedDataset, protocols: Sequence[ResolvedProtocol]
-) -> tuple[Evaluation, ...]:
-    wanted = suite.evaluate.tasks
-    return tuple(
-        Evaluation(
-            task=name, protocol=protocol.name, protocol_version=protocol.version, protocol_config=protocol.config
-        )
-        for name, task in sorted(dataset.judged.tasks.items())
-        if wanted is None or name in wanted
-        for protocol in protocols
-        if task.kind in protocol.kinds
-    )
 
 
 def _compute(suite: Suite, method: ResolvedMethod) -> dict[str, Any]:
@@ -206,44 +191,6 @@ def _compute(suite: Suite, method: ResolvedMethod) -> dict[str, Any]:
     if method.kind.coupling(method.config):
         compute["ranks"] = resources.ranks
     return compute
-
-
-def _cells(suite: Suite, pairs: Sequence[_Pair]) -> Iterator[Cell]:
-    raw: list[Any] = []
-    for seed in suite.seeds:
-        for pair in pairs:
-            if pair.dataset.judged.choice not in raw:
-                raw.append(pair.dataset.judged.choice)
-                yield _cell(suite, pair, 0, "raw", None)
-            initialisation = Initialisation(
-                method=pair.method.kind.name,
-                version=pair.method.kind.version,
-                config=pair.config,
-                dataset=pair.dataset.pretrained.choice,
-                seed=seed,
-            )
-            encoder = Pretraining(initialisation=initialisation, training=pair.training, compute=pair.compute)
-            yield _cell(suite, pair, seed, None, encoder)
-            if pair.twin:
-                yield _cell(suite, pair, seed, "untrained", initialisation)
-
-
-def _cell(
-    suite: Suite, pair: _Pair, seed: int, control: Control | None, encoder: Pretraining | Initialisation | None
-) -> Cell:
-    name, label = pair.dataset.judged.choice.name, pair.dataset.label
-    return Cell(
-        label="raw" if control == "raw" else pair.method.label,
-        dataset=pair.dataset.judged.choice,
-        seed=seed,
-        control=control,
-        encoder=encoder,
-        evaluations=pair.evaluations,
-        ranks=suite.resources.ranks if control is None else 1,
-        gpus_per_rank=suite.resources.gpus_per_rank,
-        cpus_per_rank=suite.resources.cpus_per_rank,
-        dataset_as=label if label != name else None,
-    )
 
 
 def _selected(cells: tuple[Cell, ...], only: Sequence[str]) -> tuple[Cell, ...]:

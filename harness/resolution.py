@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.configuration import check, defaults, layered
+from harness.configuration import check, defaults, layered, restore
 from harness.datasets import Task
 from harness.identity import canonical
 from harness.mistakes import Route, suggestion
-from harness.plan import DatasetChoice
+from harness.plan import RAW, DatasetChoice
+from harness.protocols import Needs, Protocol
 from harness.rosters import Rosters, unknown
 from harness.suite import DatasetEntry, Suite
 from harness.suite_file import Located
@@ -60,19 +61,26 @@ class ResolvedProtocol:
     name: str
     version: int
     kinds: frozenset[TaskKind]
+    needs: Needs
     config: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, kind: type[Protocol], config: Any) -> ResolvedProtocol:
+        """A protocol under an instance of its Config."""
+        return cls(name=kind.name, version=kind.version, kinds=kind.kinds, needs=kind.needs, config=canonical(config))
 
 
 def resolve_methods(entries: Sequence[Located], suite: Suite, rosters: Rosters, report: Report) -> list[ResolvedMethod]:
     """Methods with their presets and configurations: the Config's defaults, then the preset's, then the suite's."""
     _check_presets(entries, suite, report)
+    kept = {RAW, *(baseline.name for baseline in baselines(rosters))}
     labels: dict[str, Route] = {}
     found = []
     for route, entry in entries:
         if not _take(labels, entry.label, route, report):
             continue
-        if entry.label == "raw":
-            report(route, 'the label "raw" is kept for raw input; choose another with "as:"')
+        if entry.label in kept:
+            report(route, f'the label "{entry.label}" is kept for a control; choose another with "as:"')
         kind = rosters.methods.get(entry.name)
         if kind is None:
             report((*route, "name"), unknown("method", entry.name, rosters.methods))
@@ -127,10 +135,23 @@ def resolve_protocols(entries: Sequence[Located], rosters: Rosters, report: Repo
         if names.setdefault(entry.name, route) != route:
             report(route, f'the protocol "{entry.name}" is listed twice; one configuration of it counts')
         config = _configured(kind.Config, {}, entry.config, route, report)
-        if config is not None:
-            plain = canonical(config)
-            found.append(ResolvedProtocol(name=entry.name, version=kind.version, kinds=kind.kinds, config=plain))
+        if kind.needs == "input":
+            report((*route, "name"), f'"{entry.name}" is a baseline, which comes unasked; leave it out')
+        elif config is not None:
+            found.append(ResolvedProtocol.of(kind, config))
     return found
+
+
+def baselines(rosters: Rosters) -> list[ResolvedProtocol]:
+    """What every board carries unasked, beside raw input: protocols that need no encoder, as they are by default."""
+    return [ResolvedProtocol.of(kind, kind.Config()) for kind in rosters.protocols.values() if kind.needs == "input"]
+
+
+def supervised(rosters: Rosters, training: Mapping[str, Any]) -> list[ResolvedProtocol]:
+    """What solves the supervised control at the budget of a pretraining (resolved fields of `methods.Training`)."""
+    budget = restore(Training, training)
+    offered = ((kind, kind.supervised(budget)) for kind in rosters.protocols.values())
+    return [ResolvedProtocol.of(kind, config) for kind, config in offered if config is not None]
 
 
 def resolve_training(method: ResolvedMethod, corpus: Corpus, suite: Suite, report: Report) -> Mapping[str, Any] | None:

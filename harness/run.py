@@ -16,10 +16,12 @@ from cluster.capacity import ImpossibleRequest
 from cluster.local import LocalPool
 from cluster.pool import Pool, PoolError
 from harness.console import print_board
+from harness.datasets import DatasetError
+from harness.datasets.cache import is_cached, open_dataset
 from harness.driver import Driver
 from harness.failures import UserError
 from harness.live import choose_view
-from harness.plan import Plan, plan_to_json
+from harness.plan import DatasetChoice, Plan, Pretraining, plan_to_json
 from harness.planning import plan_suite
 from harness.results import board_of, write_page
 from harness.store import Store
@@ -56,6 +58,7 @@ def run_suite(
     work = todo(plan, opened, retry_failed=retry_failed)
     try:
         with _terminate_like_interrupt():
+            _prepare(work, quiet=json_lines)
             _drive(plan, work, opened, where, json_lines)
             complete = _conclude(plan, work, opened, quiet=json_lines)
     except KeyboardInterrupt:
@@ -64,6 +67,32 @@ def run_suite(
     except (ImpossibleRequest, PoolError) as error:
         raise UserError(str(error)) from error
     return COMPLETE if complete else INCOMPLETE
+
+
+def _prepare(work: Todo, *, quiet: bool) -> None:
+    """Write the datasets that this machine lacks, before anything starts: bad data is refused here.
+
+    Raises:
+        UserError: a dataset cannot be used.
+    """
+    for choice in _datasets(work):
+        try:
+            if not is_cached(choice) and not quiet:
+                print(f"preparing the dataset {choice.name}", flush=True)
+            open_dataset(choice)
+        except DatasetError as error:
+            raise UserError(str(error)) from error
+
+
+def _datasets(work: Todo) -> Sequence[DatasetChoice]:
+    """Every dataset that some task pretrains on or is judged on, once."""
+    found: dict[str, DatasetChoice] = {}
+    for task in work.tasks.values():
+        encoder = task.cell.encoder
+        start = encoder.initialisation if isinstance(encoder, Pretraining) else encoder
+        for choice in (task.cell.dataset, *([start.dataset] if start else [])):
+            found[choice.text] = choice
+    return list(found.values())
 
 
 def _drive(plan: Plan, work: Todo, store: Store, where: Where, json_lines: bool) -> None:

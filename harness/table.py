@@ -19,18 +19,23 @@ _OF_PRETRAINING = {
     "waiting_share": "waiting_share",
     "steps": "steps",
     "trained": "trained",
+    "coupling": "coupling",
+    "groups_used": "groups_used",
 }
 
 #: The columns, always all of them and always of these types.
 #:
 #: method: the label that the suite gives it ("as:"); an untrained row keeps its method's, raw input is "raw".
 #: algorithm: the name of the method in methods/; null for raw input.
-#: control: null for a trained encoder, else "raw", "untrained" or a baseline's name.
+#: control: null for a trained encoder, else "raw", "untrained", "supervised" or a baseline's name.
 #: status: "ok" or "failed". A failed row has a null value; one whose pretraining failed has a null task, too.
 #: fingerprint: of the evaluation, or of the pretraining in a row without a task. encoder: of the pretraining.
 #: warnings: how many there are in the record. failure, message: class and text of a failure.
 #: evaluate_seconds, pretrain_seconds, device_seconds, examples_per_second, peak_memory_bytes, waiting_share: cost.
 #: trained: whether pretraining lowered the held-out loss; null where that is not known or not meant.
+#: coupling: what tied examples of a batch together in pretraining ("" for nothing); groups_used: whether it was given
+#: opaque groups. folds: over how many parts the task was cross-validated, 0 with a split; transductive: whether
+#: pretraining saw the tested examples, unlabelled.
 SCHEMA: Mapping[str, pl.DataType] = {
     "suite": pl.String(),
     "cell": pl.String(),
@@ -44,7 +49,7 @@ SCHEMA: Mapping[str, pl.DataType] = {
         name: FACTS[name]
         for name in (
             *("task", "protocol", "representation", "primary", "metric", "value", "higher_is_better"),
-            *("chance", "ceiling", "test_size", "warnings", "failure", "message"),
+            *("chance", "ceiling", "test_size", "folds", "transductive", "warnings", "failure", "message"),
             *("fingerprint", "encoder", "attempt", "started"),
         )
     },

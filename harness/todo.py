@@ -107,7 +107,8 @@ def _evaluation(plan: Plan, cell: Cell, missing: tuple[str, ...], store: Store, 
         deadline=plan.settings["deadline"]["evaluate"],
         retries=_retries(plan),
     )
-    lease = fingerprint("evaluations", {"encoder": cell.encoder, "dataset": cell.dataset, "seed": cell.seed})
+    work = {"encoder": cell.encoder, "dataset": cell.dataset, "seed": cell.seed, "control": cell.control}
+    lease = fingerprint("evaluations", work)
     return Task(job=job, cell=cell, kind="evaluation", fingerprints=missing, lease=lease)
 
 

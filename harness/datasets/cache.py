@@ -37,7 +37,7 @@ from harness.datasets._columns import DenseColumn, RaggedColumn, Subset, Unlabel
 from harness.datasets._writer import ColumnFile, Role, digest_of, digest_of_all, unwritable, write_all
 from harness.identity import canonical, fingerprint
 from harness.plan import DatasetChoice
-from methods import Column, Keys, Source, Spec
+from methods import Column, Keys, Spec
 
 #: Bump when the layout of a folder changes: old ones are then left alone and new ones written beside them.
 FORMAT_VERSION = 1
@@ -97,7 +97,7 @@ class Materialised:
     def splits(self) -> tuple[SplitName, ...]:
         return tuple(dict.fromkeys(file.split for file in self.files))
 
-    def pretraining(self) -> tuple[Source, Source]:
+    def pretraining(self) -> tuple[UnlabelledSource | Subset, UnlabelledSource | Subset]:
         """What encoders are trained on, and what their pretext loss is held out on. Without a split of its own, one
         example in `HOLD_OUT` is held out, whatever the seed."""
         train = self.split("train").source
@@ -148,8 +148,26 @@ def open_dataset(choice: DatasetChoice, cache: Path | None = None) -> Materialis
     """The dataset that a plan names, written first if this machine does not have it.
 
     Raises:
-        DatasetError: unknown, of another version or content than planned, or not writable.
+        DatasetError: unknown, of another version or content than planned, unusable, or not writable.
     """
+    return materialise(_planned(choice), cache)
+
+
+def is_cached(choice: DatasetChoice, cache: Path | None = None) -> bool:
+    """Whether `open_dataset` would find it written.
+
+    Raises:
+        DatasetError: unknown, or of another version or content than planned.
+    """
+    dataset = _planned(choice)
+    try:
+        _read_meta(_folder(dataset, _identity(dataset), cache))
+    except _UnusableError:
+        return False
+    return True
+
+
+def _planned(choice: DatasetChoice) -> Dataset:
     if choice.name not in roster():
         raise DatasetError(f"there is no dataset {choice.name!r}; there are {', '.join(roster())}")
     kind = roster()[choice.name]
@@ -161,7 +179,7 @@ def open_dataset(choice: DatasetChoice, cache: Path | None = None) -> Materialis
     dataset = kind(_config(kind, choice.config))
     if canonical(dataset.content()) != canonical(choice.content):
         raise DatasetError(f"the files of dataset {choice.name!r} are not those that were planned; plan again")
-    return materialise(dataset, cache)
+    return dataset
 
 
 def materialise(dataset: Dataset, cache: Path | None = None) -> Materialised:
@@ -170,15 +188,9 @@ def materialise(dataset: Dataset, cache: Path | None = None) -> Materialised:
     Raises:
         DatasetError: the dataset breaks its contract, or the cache cannot be written.
     """
-    root = default_cache() if cache is None else cache
-    identity = {
-        "format": FORMAT_VERSION,
-        "name": dataset.name,
-        "version": dataset.version,
-        "config": dataset.config,
-        "content": dataset.content(),
-    }
-    folder = root / f"{dataset.name}-{fingerprint('dataset', identity)}"
+    identity = _identity(dataset)
+    folder = _folder(dataset, identity, cache)
+    root = folder.parent
     try:
         return _open(dataset, folder)
     except _UnusableError:
@@ -191,6 +203,21 @@ def materialise(dataset: Dataset, cache: Path | None = None) -> Materialised:
         raise unwritable(dataset, root, error) from error
     except _UnusableError as error:
         raise DatasetError(f"dataset {dataset.name!r} was written but cannot be read back: {error}") from error
+
+
+def _identity(dataset: Dataset) -> Mapping[str, Any]:
+    return {
+        "format": FORMAT_VERSION,
+        "name": dataset.name,
+        "version": dataset.version,
+        "config": dataset.config,
+        "content": dataset.content(),
+    }
+
+
+def _folder(dataset: Dataset, identity: Mapping[str, Any], cache: Path | None) -> Path:
+    root = default_cache() if cache is None else cache
+    return root / f"{dataset.name}-{fingerprint('dataset', identity)}"
 
 
 def default_cache() -> Path:

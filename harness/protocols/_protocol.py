@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.datasets import Task
-from methods import Batch, Features, Keys, Settings, Source, TaskKind
+from methods import Batch, Features, Keys, Settings, Source, TaskKind, Training
 
-#: What a protocol works on: frozen features, or the encoder's own weights, which it trains in a copy.
-Needs = Literal["features", "module"]
+#: What a protocol works on: frozen features; the encoder's own weights, which it trains in a copy; or no encoder, but
+#: the input and the labels of train alone. The last kind is a baseline, which every board carries unasked.
+Needs = Literal["features", "module", "input"]
 
 
 class Encoder(Interface):
@@ -84,7 +85,7 @@ class Protocol(ABC):
         version: bump when the numbers may change.
         kinds: the kinds of task it solves.
         needs: "module" where it trains the encoder: it is then asked for the ranked representation alone, and not for
-            encoders without weights.
+            encoders without weights; "input" for a baseline, which is given the raw input, once per dataset.
         Config: a frozen dataclass deriving from `methods.Settings`.
     """
 
@@ -96,6 +97,12 @@ class Protocol(ABC):
 
     def __init__(self, config: Any) -> None:
         self.config = config
+
+    @classmethod
+    def supervised(cls, training: Training) -> Settings | None:
+        """The configuration in which it solves the supervised control: it trains the untrained encoder at the budget of
+        a pretraining, given here. None for a protocol that does not train encoders."""
+        return None
 
     @abstractmethod
     def solve(self, view: View, task: Task, keys: Keys) -> Solution:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.identity import canonical
-from harness.plan import Cell, Control, DatasetChoice, Evaluation, Initialisation, NotApplicable, Plan, Pretraining
+from harness.plan import Cell, DatasetChoice, Evaluation, Initialisation, NotApplicable, Plan, Pretraining
 from harness.record import Record
 
 LINEAR = Evaluation(task="class", protocol="linear", protocol_version=1, protocol_config={"l2": [0.01, 1.0]})
@@ -24,7 +24,7 @@ def dataset(name: str = "rectangles") -> DatasetChoice:
     return DatasetChoice(name=name, version=1, config={})
 
 
-def cell(label: str, seed: int, control: Control | None = None, on: str = "rectangles", steps: int = 10) -> Cell:
+def cell(label: str, seed: int, control: str | None = None, on: str = "rectangles", steps: int = 10) -> Cell:
     """A cell with one evaluation; `label` is also what makes its configuration differ."""
     start = Initialisation(method="toy", version=1, config={"of": label}, dataset=dataset(on), seed=seed)
     trained = Pretraining(initialisation=start, training={"steps": steps}, compute={})

@@ -121,7 +121,7 @@ def test_a_mistake_in_a_section(tmp_path: Path, line: str, expected: str | None)
             "{name: coder, as: twin}",
             'methods[1]: the same as "coder" in all that counts; change a setting or remove it',
         ),
-        ("{name: contrast, as: raw}", 'methods[1]: the label "raw" is kept for raw input; choose another with "as:"'),
+        ("{name: contrast, as: raw}", 'methods[1]: the label "raw" is kept for a control; choose another with "as:"'),
         ("{name: contrast, as: a.b}", "methods[1].as: may hold letters, digits, _, + and -, and starts with a letter "),
         ("{name: contrast, cofig: {}}", 'methods[1].cofig: unknown key; did you mean "config"?'),
         ("{name: contrast, preset: big}", "methods[1].preset: contrast has no preset 'big'; there is paper, small"),
