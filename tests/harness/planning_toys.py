@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -168,11 +168,41 @@ class Ridge(Linear):
     kinds: ClassVar[frozenset[TaskKind]] = frozenset({"regression"})
 
 
+class Guess(Linear):
+    """A baseline."""
+
+    name = "guess"
+    version = 1
+    needs = "input"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneConfig(Settings):
+    steps: int = 1
+
+
+class Tune(Linear):
+    """Trains encoders, and so solves the supervised control."""
+
+    name = "tune"
+    version = 1
+    needs = "module"
+    Config = TuneConfig
+
+    @classmethod
+    def supervised(cls, training: Training) -> TuneConfig:
+        return TuneConfig(steps=training.steps or 0)
+
+
 ROSTERS = Rosters(
     methods={kind.name: kind for kind in (Coder, Contrast)},
     datasets={kind.name: kind for kind in (Blobs, Boxes, Frames, Tiles, Words)},
     protocols={kind.name: kind for kind in (Linear, Ridge)},
 )
+
+
+#: With a baseline, and with a protocol that offers the supervised control.
+CONTROLLED = replace(ROSTERS, protocols={**ROSTERS.protocols, "guess": Guess, "tune": Tune})
 
 
 def planned(tmp_path: Path, text: str, rosters: Rosters = ROSTERS, **options: Any) -> Plan:

@@ -12,7 +12,7 @@ import suites
 from harness.mistakes import SuiteErrors
 from harness.plan import Cell, Initialisation, NotApplicable, Plan
 from harness.planning import plan_suite
-from tests.harness.planning_toys import ROSTERS, planned, trained
+from tests.harness.planning_toys import CONTROLLED, ROSTERS, planned, trained
 
 GOOD = "methods: [coder]\ndatasets: [boxes]\n"
 
@@ -37,6 +37,52 @@ def test_trained_cells_their_untrained_twins_and_one_raw_cell_per_dataset(tmp_pa
     assert isinstance(twin, Initialisation)
     assert twin == trained(cells["coder/boxes/4"]).initialisation
     assert [cell.control for cell in plan.cells[:3]] == ["raw", None, "untrained"]
+
+
+def test_controls_come_unasked(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "methods: [coder]\ndatasets: [boxes, blobs]\nseeds: 2\n", CONTROLLED)
+    assert [cell.id for cell in plan.cells] == [
+        *("raw/boxes/0", "guess/boxes/0", "coder/boxes/0", "coder.untrained/boxes/0", "coder.supervised/boxes/0"),
+        *("raw/blobs/0", "guess/blobs/0", "coder/blobs/0", "coder.untrained/blobs/0", "coder.supervised/blobs/0"),
+        *("coder/boxes/1", "coder.untrained/boxes/1", "coder.supervised/boxes/1"),
+        *("coder/blobs/1", "coder.untrained/blobs/1", "coder.supervised/blobs/1"),
+    ]
+    cells = by_id(plan)
+    baseline, scratch = cells["guess/blobs/0"], cells["coder.supervised/blobs/1"]
+    assert (baseline.label, baseline.control, baseline.encoder) == ("guess", "guess", None)
+    assert [(each.task, each.protocol) for each in baseline.evaluations] == [("hull", "guess")]
+    assert scratch.encoder == trained(cells["coder/blobs/1"]).initialisation
+    (evaluation,) = scratch.evaluations
+    assert evaluation.protocol_config == {"steps": 2000}, "the budget of the pretraining"
+
+
+def test_raw_input_is_not_asked_to_be_trained(tmp_path: Path) -> None:
+    plan = planned(tmp_path, GOOD + "evaluate: {protocols: [linear, tune]}", CONTROLLED)
+    asked = {cell.id: [each.protocol for each in cell.evaluations] for cell in plan.cells}
+    assert asked["raw/boxes/0"] == ["linear"]
+    assert asked["coder/boxes/0"] == asked["coder.untrained/boxes/0"] == ["linear", "tune"]
+    alone = planned(tmp_path, GOOD + "evaluate: {protocols: [tune]}", CONTROLLED)
+    assert "raw/boxes/0" not in by_id(alone)
+
+
+def test_equal_supervised_controls_are_planned_once(tmp_path: Path) -> None:
+    methods = (
+        "[coder, {name: coder, as: fast, pretrain: {learning_rate: 1}}, {name: coder, as: long, pretrain: {steps: 9}}]"
+    )
+    plan = planned(tmp_path, f"methods: {methods}\ndatasets: [boxes]\n", CONTROLLED)
+    scratch = {cell.label: cell.evaluations[0].protocol_config for cell in plan.cells if cell.control == "supervised"}
+    assert scratch == {"coder": {"steps": 2000}, "long": {"steps": 9}}
+
+
+def test_a_baseline_is_neither_asked_for_nor_a_label(tmp_path: Path) -> None:
+    with pytest.raises(SuiteErrors) as wrong:
+        planned(
+            tmp_path,
+            "methods: [{name: coder, as: guess}]\ndatasets: [boxes]\nevaluate: {protocols: [guess]}",
+            CONTROLLED,
+        )
+    assert 'the label "guess" is kept for a control' in str(wrong.value)
+    assert '"guess" is a baseline, which comes unasked; leave it out' in str(wrong.value)
 
 
 def test_the_order_and_the_fingerprints_are_the_same_every_time(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from cluster.capacity import ImpossibleRequest
 from cluster.job import SlotSize
 from cluster.local import LocalPool
 from cluster.pool import PoolError
+from harness.datasets import DatasetError
 from harness.failures import UserError
+from harness.plan import DatasetChoice
 from harness.run import COMPLETE, INCOMPLETE, INTERRUPTED, Where, run_suite
 from harness.store import Store
 from tests.harness.made_records import cell, evaluation, failed, plan, pretraining
@@ -29,6 +31,8 @@ PLAN = replace(plan(RAW, TRAINED, TWIN), settings=SETTINGS)
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setattr(driver, "plan_suite", lambda *arguments, **options: PLAN)
+    monkeypatch.setattr(driver, "is_cached", lambda choice: True)
+    monkeypatch.setattr(driver, "open_dataset", lambda choice: None)
     return Store.open(tmp_path / "runs")
 
 
@@ -125,3 +129,22 @@ def test_the_pool_fits_the_largest_cell(monkeypatch: pytest.MonkeyPatch) -> None
     driver._pool(plan(RAW, wide), Where(slots=4, address="far:1"))
     assert asked == [(SlotSize(cpus=3.0, gpus=0.5), 4, driver.HOOKS, {"address": "far:1"})]
     assert isinstance(driver._pool(plan(RAW), Where(local=True)), LocalPool)
+
+
+def test_bad_data_is_refused_before_anything_starts(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+
+    def refuse(choice: DatasetChoice) -> None:
+        opened.append(choice.name)
+        raise DatasetError("photos/cat/3.jpg is not an image; remove it")
+
+    monkeypatch.setattr(driver, "is_cached", lambda choice: False)
+    monkeypatch.setattr(driver, "open_dataset", refuse)
+    monkeypatch.setattr(driver, "_drive", raising(AssertionError("nothing starts")))
+    with pytest.raises(UserError, match=r"3\.jpg is not an image") as refused:
+        run(store)
+    assert refused.value.exit_code == 2
+    assert opened == ["rectangles"], "each dataset is looked at once"
+    assert "preparing the dataset rectangles" in capsys.readouterr().out
