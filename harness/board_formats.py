@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.leaderboard import GROUP, Board
+from harness.plan import SUPERVISED
 
 Format = Literal["table", "markdown", "csv", "json", "latex", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -38,6 +39,7 @@ _COSTS = 3
 _WIDE = 200
 _NOTHING = "No results yet: run a suite first."
 _TEST_SAMPLE = "* one run: the interval is over the test examples, not over seeds"
+_SUPERVISED = "supervised: the untrained encoder, fine-tuned on the labels at the budget of the pretraining"
 
 
 def render(board: Board, form: Format) -> bytes:
@@ -170,7 +172,24 @@ def _notes(group: Sequence[Mapping[str, Any]]) -> list[str]:
     notes = [f"! {_name(row)}: {'; '.join(row['flags'])}" for row in group if row["flags"]]
     if any(row["interval"] == "test sample" for row in group):
         notes.append(_TEST_SAMPLE)
-    return notes
+    if any(row["control"] == SUPERVISED for row in group):
+        notes.append(_SUPERVISED)
+    return notes + [f"{', '.join(names)}: {mark}" for mark, names in _marks(group).items()]
+
+
+def _marks(group: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What is special about how rows were trained or tested, and which rows these are."""
+    found: dict[str, list[str]] = {}
+    for row in group:
+        for holds, mark in (
+            (row["coupling"], f"batch-mates tie its loss ({row['coupling']}), so the number of ranks may matter"),
+            (row["groups_used"], "was given opaque groups (who speaks, which document), not what they mean"),
+            (row["folds"], f"cross-validated, {row['folds']} folds"),
+            (row["transductive"], "pretrained on the examples that it is tested on, without their labels"),
+        ):
+            if holds:
+                found.setdefault(mark.replace("_", " "), []).append(_name(row))
+    return found
 
 
 def _left_out(board: Board) -> list[str]:

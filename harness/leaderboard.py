@@ -1,7 +1,8 @@
 """From the tidy table to the board: who is best on each dataset and task, by how much, how surely, at what cost.
 
 There is one row per label and control within each (dataset, task, protocol, metric), under the ranked representation
-alone. Trained methods are ranked there and nowhere wider; controls stand beside them unranked.
+alone. Trained methods are ranked there and nowhere wider; controls stand beside them unranked. Controls that are solved
+in a way of their own (supervised, baselines) stand beside every protocol of their task.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from harness.plan import NotApplicable, Plan, Pretraining
+from harness.plan import RAW, UNTRAINED, NotApplicable, Plan, Pretraining
 from harness.statistics import normalised, paired_t, t_interval, wilson_interval
 
 #: Metrics that are the share of test examples answered rightly: their test-sample interval is binomial.
@@ -31,6 +32,8 @@ GROUP = (*PROBLEM, "metric")
 #: was nothing to evaluate; that the plan has and the store has not. Those sum to `planned`.
 #: delta, delta_low, delta_high: over the untrained twin, paired by seed, in units of the metric.
 #: The costs are means over seeds; device_seconds is their sum.
+#: coupling, groups_used, folds, transductive: see `harness.table.SCHEMA`.
+#: flags: what a reader must not overlook.
 SCHEMA: Mapping[str, pl.DataType] = {
     **dict.fromkeys(GROUP, pl.String()),
     "higher_is_better": pl.Boolean(),
@@ -43,13 +46,18 @@ SCHEMA: Mapping[str, pl.DataType] = {
     **dict.fromkeys(("planned", "seeds", "failed", "skipped", "missing"), pl.Int64()),
     **dict.fromkeys(("delta", "delta_low", "delta_high", "normalised"), pl.Float64()),
     "test_size": pl.Int64(),
-    **dict.fromkeys(("pretrain_seconds", "device_seconds", "examples_per_second"), pl.Float64()),
+    **dict.fromkeys(("pretrain_seconds", "evaluate_seconds", "device_seconds", "examples_per_second"), pl.Float64()),
     "peak_memory_bytes": pl.Int64(),
     "waiting_share": pl.Float64(),
+    "coupling": pl.String(),
+    "groups_used": pl.Boolean(),
+    "folds": pl.Int64(),
+    "transductive": pl.Boolean(),
     "flags": pl.List(pl.String()),
 }
 
-_COSTS = ("pretrain_seconds", "examples_per_second", "waiting_share")
+_COSTS = ("pretrain_seconds", "evaluate_seconds", "examples_per_second", "waiting_share")
+_MARKS = ("coupling", "groups_used", "folds", "transductive")
 
 #: What a plan expects: which evaluation answers for which seed of which row.
 EXPECTED: Mapping[str, pl.DataType] = {
@@ -74,7 +82,7 @@ def leaderboard(table: pl.DataFrame, plan: Plan | None = None, *, confidence: fl
         plan: only its evaluations count, under its labels, and what it lacks is counted as missing; without a plan
             the board shows all that the store holds.
     """
-    wanted = _found(table) if plan is None else expected(plan)
+    wanted = _beside_every_protocol(_found(table) if plan is None else expected(plan))
     seeds = _per_seed(table, wanted)
     groups: dict[tuple[str | None, ...], list[dict[str, Any]]] = {}
     for row in seeds.iter_rows(named=True):
@@ -93,7 +101,7 @@ def expected(plan: Plan) -> pl.DataFrame:
         {
             "method": cell.label,
             "control": cell.control,
-            "dataset": cell.dataset.name,
+            "dataset": cell.dataset_label,
             "task": evaluation.task,
             "protocol": evaluation.protocol,
             "fingerprint": fingerprint,
@@ -116,6 +124,14 @@ def _found(table: pl.DataFrame) -> pl.DataFrame:
     skipped = skipped.with_columns(fingerprint=pl.lit(None, pl.String)).select(columns)
     run = ("method", "control", "dataset", "task", "protocol", "seed")
     return pl.concat([evaluations, skipped]).sort("started").unique(run, keep="last").select(list(EXPECTED))
+
+
+def _beside_every_protocol(wanted: pl.DataFrame) -> pl.DataFrame:
+    """Controls that are solved in a way of their own, repeated under each protocol by which their task is judged."""
+    own_way = pl.col("control").is_in([RAW, UNTRAINED]).not_().fill_null(False)
+    judged = wanted.filter(~own_way)
+    controls = wanted.filter(own_way).drop("protocol").join(judged.select(PROBLEM).unique(), on=["dataset", "task"])
+    return pl.concat([judged, controls.select(judged.columns)])
 
 
 def _per_seed(table: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
@@ -151,7 +167,7 @@ def _rows(group: Sequence[Mapping[str, Any]], confidence: float) -> list[dict[st
     for run in group:
         runs.setdefault((run["method"], run["control"]), []).append(run)
     rows = [
-        _row(mine, runs.get((method, "untrained"), []) if control is None else [], confidence)
+        _row(mine, runs.get((method, UNTRAINED), []) if control is None else [], confidence)
         for (method, control), mine in runs.items()
     ]
     sign = -1.0 if any(run["higher_is_better"] is False for run in group) else 1.0
@@ -186,6 +202,7 @@ def _row(mine: Sequence[Mapping[str, Any]], twins: Sequence[Mapping[str, Any]], 
     row |= _score(counted, confidence)
     row |= _advantage(counted, twins, confidence)
     row |= {name: _mean(counted, name) for name in _COSTS}
+    row |= {name: first[name] for name in _MARKS}
     device = [run["device_seconds"] for run in counted if run["device_seconds"] is not None]
     row["device_seconds"] = math.fsum(device) if device else None
     row["peak_memory_bytes"] = max((run["peak_memory_bytes"] or 0 for run in counted), default=0) or None
