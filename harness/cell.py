@@ -86,21 +86,23 @@ def evaluate(payload: Mapping[str, Any], gang: Gang) -> None:
     there."""
     work = _Work.of(payload)
     cell = work.cell
-    with work.logged(gang):
+    fingerprints = payload["fingerprints"]
+    with work.logged(gang), work.progress(fingerprints[0], gang) as tell:
         data = open_dataset(cell.dataset)
         encoder = encoders.load(cell, work.store, data)
         encodings = {split: Encodings(encoder, data.split(split).source) for split in data.splits}
-        for fingerprint in payload["fingerprints"]:
-            started = time.time()
-            done = evaluation.evaluate(cell, cell.wanted[fingerprint], data, encodings)
+        for number, fingerprint in enumerate(fingerprints):
+            started, asked = time.time(), cell.wanted[fingerprint]
+            tell({"phase": f"{asked.task} by {asked.protocol}", "step": number, "steps": len(fingerprints)})
+            done = evaluation.evaluate(cell, asked, data, encodings)
             artifacts = work.store.artifacts(fingerprint)
             artifacts.mkdir(parents=True, exist_ok=True)
             save_file(done.predictions, artifacts / "predictions.safetensors")
             save_file(done.outcomes, artifacts / "outcomes.safetensors")
-            identity = cell.evaluation_identity(cell.wanted[fingerprint])
+            identity = cell.evaluation_identity(asked)
             work.store.write(work.record("evaluation", fingerprint, identity, started, done.result))
             scores = ", ".join(f"{score['representation']} {score['value']:.4g}" for score in done.result["scores"])
-            about = (cell.wanted[fingerprint].task, cell.wanted[fingerprint].protocol, time.time() - started, scores)
+            about = (asked.task, asked.protocol, time.time() - started, scores)
             _log.info("evaluated %s with %s in %.1f s: %s", *about)
             for warning in done.result["warnings"]:
                 _log.warning("%s", warning)

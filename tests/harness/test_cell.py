@@ -17,6 +17,7 @@ from harness.datasets.cache import Materialised, open_dataset
 from harness.features import Encodings, NotFiniteError
 from harness.plan import Pretraining
 from harness.protocols import linear
+from harness.store import Store
 from tests.harness.tiny import Tiny, tiny
 
 TRAIN, JUDGE = "pretrain sdae/digits/0", "evaluate sdae/digits/0"
@@ -144,3 +145,20 @@ def test_a_divergence_leaves_no_record_and_no_progress(tmp_path: Path, dataset_c
     assert not made.store.record_names()
     assert not list((made.store.root / "progress").iterdir())
     assert logging.getLogger().handlers == handlers, "a warm worker logs to no old file"
+
+
+def test_an_evaluation_tells_what_it_is_at_and_leaves_no_progress(fresh: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    put = Store.put_json
+
+    def watched(self: Store, path: Path, value: Any) -> None:
+        told.append({"file": path.stem, **value})
+        put(self, path, value)
+
+    monkeypatch.setattr(Store, "put_json", watched)
+    jobs.evaluate(fresh.payload("evaluate raw/digits/0"), Gang())
+    (fingerprint,) = fresh.raw.wanted
+    (news,) = told
+    assert (news["file"], news["cell"], news["phase"]) == (fingerprint, "raw/digits/0", "digit by linear")
+    assert (news["step"], news["steps"]) == (0, 1)
+    assert not list((fresh.store.root / "progress").iterdir())
