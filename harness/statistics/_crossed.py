@@ -97,13 +97,9 @@ def _one_seed(first: NDArray[Any], second: NDArray[Any], confidence: float) -> C
 def _subtract(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
     """Differences per seed and example. Those of right and wrong answers fit into bytes, which is several times as
     fast for large test sets."""
-    if (
-        first.dtype in (np.uint8, np.bool_)
-        and second.dtype in (np.uint8, np.bool_)
-        and max(first.max(), second.max()) <= 1
-    ):
-        return np.subtract(first, second, dtype=np.int8, casting="unsafe")
-    return np.subtract(first, second, dtype=float)
+    answers = all(one.dtype in (np.uint8, np.bool_) and one.max() <= 1 for one in (first, second))
+    differences: NDArray[Any] = np.subtract(first, second, dtype=np.int8 if answers else float, casting="unsafe")
+    return differences
 
 
 def _half(tail: float, one: float, one_freedom: int, other: float, other_freedom: int) -> float:
