@@ -1,30 +1,26 @@
 """Records as rows: each record gives at least one, and they are kept in a Parquet index, since a row of a record that
 never changes need be made only once.
 
-The index is a cache and is never trusted: its name carries the digest of its content, and each row names the file it
-came from with that file's size and time of change. What does not agree is read again.
+The index is a cache and is never trusted (`harness.kept_frame`): each row names the file it came from with that file's
+size and time of change. What does not agree is read again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
-import secrets
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from harness import recordfile
 from harness.identity import IDENTITY_VERSION, fingerprint
+from harness.kept_frame import KeptFrame
 from harness.record import Record
 from harness.store import Store
 
 #: One row of an index. A change of this schema, or of what a column means, makes older indexes unreadable: bump.
 VERSION = 2
-_PREFIX = f"v{VERSION}.{IDENTITY_VERSION}"
 
 SCHEMA: Mapping[str, pl.DataType] = {
     name: kind()
@@ -74,7 +70,8 @@ SCHEMA: Mapping[str, pl.DataType] = {
 def facts(store: Store) -> pl.DataFrame:
     """All valid records of the store as rows of `SCHEMA`, from the index as far as it agrees with the records."""
     files = _files(store)
-    known = _load(store.root / "index")
+    kept = _kept(store)
+    known = kept.load()
     if known is None:
         known = pl.DataFrame(schema=SCHEMA)
     indexed = set(known["file"].unique())
@@ -86,8 +83,12 @@ def facts(store: Store) -> pl.DataFrame:
         ]
         current = pl.concat([current, _frame(rows)])
     if current.height != known.height or len(indexed - files.keys()) > 0:
-        _save(store.root / "index", current)
+        kept.save(current)
     return current
+
+
+def _kept(store: Store) -> KeptFrame:
+    return KeptFrame(folder=store.root / "index", name="facts", version=f"v{VERSION}.{IDENTITY_VERSION}", schema=SCHEMA)
 
 
 def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -197,38 +198,3 @@ def _number(value: Any) -> float | None:
 
 def _whole_number(value: Any) -> int | None:
     return int(value) if isinstance(value, (int, float)) else None
-
-
-def _load(folder: Path) -> pl.DataFrame | None:
-    """The index in `folder`; None if there is none that can be trusted."""
-    for path in sorted(folder.glob(f"{_PREFIX}-*.parquet")):
-        try:
-            data = path.read_bytes()
-            if path.name != _name(data):
-                continue
-            frame = pl.read_parquet(io.BytesIO(data))
-        except (OSError, pl.exceptions.PolarsError):
-            continue
-        if frame.schema == pl.Schema(SCHEMA):
-            return frame
-    return None
-
-
-def _save(folder: Path, frame: pl.DataFrame) -> None:
-    """Keep the index, for the next reader; where the store cannot be written, that reader will do the work again."""
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", statistics=False)
-    path = folder / _name(buffer.getvalue())
-    temporary = folder / f".{secrets.token_hex(6)}"
-    try:
-        temporary.write_bytes(buffer.getvalue())
-        temporary.replace(path)
-        for old in folder.iterdir():
-            if old != path:
-                old.unlink(missing_ok=True)
-    except OSError:
-        return
-
-
-def _name(data: bytes) -> str:
-    return f"{_PREFIX}-{hashlib.blake2b(data, digest_size=8).hexdigest()}.parquet"

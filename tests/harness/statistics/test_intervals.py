@@ -1,4 +1,4 @@
-"""Statistics against scipy, against published values, and by simulated coverage."""
+"""Intervals against scipy, against published values, and by simulated coverage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.statistics import normalised, paired_t, t_interval, wilson_interval
+from harness.statistics import normalised, t_interval, wilson_interval
 
 
 def _covers(low: float, truth: float, high: float) -> bool:
@@ -67,39 +67,6 @@ def test_wilson_covers_about_95_percent(truth: float) -> None:
 def test_wilson_refuses_what_is_no_share(share: float, size: int) -> None:
     with pytest.raises(ValueError, match="share"):
         wilson_interval(share, size)
-
-
-def test_paired_t_equals_scipy_and_profits_from_pairing() -> None:
-    generator = np.random.default_rng(2)
-    common = generator.normal(0.8, 0.1, 6)
-    first, second = common + 0.02 + generator.normal(0, 0.005, 6), common
-    result = paired_t(first.tolist(), second.tolist())
-    expected = stats.ttest_rel(first, second)
-    interval = expected.confidence_interval(0.95)
-    assert result.p == pytest.approx(expected.pvalue)
-    assert (result.difference.low, result.difference.high) == pytest.approx((interval.low, interval.high))
-    assert result.p < 0.01 < stats.ttest_ind(first, second).pvalue
-
-
-def test_paired_t_is_antisymmetric() -> None:
-    first, second = [0.1, 0.5, 0.4], [0.2, 0.3, 0.1]
-    forth, back = paired_t(first, second), paired_t(second, first)
-    assert forth.p == back.p
-    assert forth.difference.low == pytest.approx(-back.difference.high)
-
-
-def test_paired_t_keeps_its_level_under_no_difference() -> None:
-    draws = np.random.default_rng(3).normal(size=(3000, 2, 5))
-    rejected = np.mean([paired_t(a, b).p < 0.05 for a, b in draws.tolist()])
-    assert rejected == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / 3000))
-
-
-def test_paired_t_at_the_ends() -> None:
-    assert paired_t([1.0, 2.0], [1.0, 2.0]).p == 1
-    assert paired_t([2.0, 3.0], [1.0, 2.0]).p == 0
-    assert math.isnan(paired_t([1.0], [0.5]).p)
-    with pytest.raises(ValueError, match="equal lengths"):
-        paired_t([1.0], [1.0, 2.0])
 
 
 def test_normalised_scores() -> None:

@@ -1,16 +1,17 @@
-"""Intervals, paired tests and normalised scores: pure functions.
-
-From scipy.special, not scipy.stats, whose import alone would take longer than the leaderboard may.
-"""
+"""One row alone: its mean with an interval, and its place between chance and ceiling."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import ndtri, stdtr, stdtrit
+from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
+
+#: Numbers in a row, one per seed or example.
+Values = Sequence[float] | NDArray[Any]
 
 
 class Interval(NamedTuple):
@@ -21,15 +22,8 @@ class Interval(NamedTuple):
     high: float
 
 
-class Paired(NamedTuple):
-    """How much one row beats another over common seeds."""
-
-    difference: Interval  #: first minus second
-    p: float  #: two-sided, of no difference; NaN below two pairs
-
-
-def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Mean of independent, roughly normal values (one per seed) with Student's t interval.
+def t_interval(values: Values, confidence: float = 0.95) -> Interval:
+    """Mean of independent, roughly normal values (one per seed) with Student's t interval (Student 1908).
 
     With one value the bounds are NaN: one seed says nothing of the spread.
     """
@@ -58,23 +52,6 @@ def wilson_interval(share: float, size: int, confidence: float = 0.95) -> Interv
     half = z * shrink * math.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
     # At the ends the bounds are exactly 0 and 1; rounding must not take them past the share.
     return Interval(share, max(0.0, min(share, center - half)), min(1.0, max(share, center + half)))
-
-
-def paired_t(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> Paired:
-    """Paired t test: position i of both holds the score under seed i.
-
-    Equal differences throughout leave no spread: p is 1 if they are all zero, else 0.
-    """
-    if len(first) != len(second):
-        raise ValueError(f"pairs need equal lengths, not {len(first)} and {len(second)}")
-    differences = np.subtract(first, second)
-    interval = t_interval(differences.tolist(), confidence)
-    if len(differences) < 2:
-        return Paired(interval, math.nan)
-    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
-    if error == 0:
-        return Paired(interval, 1.0 if interval.mean == 0 else 0.0)
-    return Paired(interval, float(2 * stdtr(len(differences) - 1, -abs(interval.mean) / error)))
 
 
 def normalised(value: float, chance: float, ceiling: float) -> float:
