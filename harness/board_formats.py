@@ -32,9 +32,10 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("ex/s", "right"),
     ("memory", "right"),
     ("wait", "right"),
+    ("held-out loss", "right"),
 )
 #: How many of them, from the right, are left out where the terminal has no room for them.
-_COSTS = 3
+_COSTS = 4
 #: Terminal columns of the table as a file: nothing is left out.
 _WIDE = 200
 _NOTHING = "No results yet: run a suite first."
@@ -50,10 +51,10 @@ def render(board: Board, form: Format) -> bytes:
         text = "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
     elif form == "parquet":
         sink = io.BytesIO()
-        board.rows.write_parquet(sink)
+        board.whole().write_parquet(sink)
         return sink.getvalue()
     elif form == "csv":
-        text = board.rows.with_columns(pl.col("flags").list.join("; ")).write_csv()
+        text = board.whole().with_columns(pl.col("flags").list.join("; ")).write_csv()
     elif form == "json":
         left_out = [asdict(pair) for pair in board.not_applicable]
         whole = {"confidence": board.confidence, "rows": board.rows.to_dicts(), "not_applicable": left_out}
@@ -159,6 +160,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         _short(row["examples_per_second"]),
         _size(row["peak_memory_bytes"]),
         "–" if row["waiting_share"] is None else f"{row['waiting_share']:.0%}",
+        _fall(row["held_out_initial"], row["held_out_final"]),
     )
 
 
@@ -202,6 +204,11 @@ def _number(value: float | None) -> str:
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
 
 
+def _fall(first: float | None, last: float | None) -> str:
+    """The pretext loss on held-out examples before and after training: that it fell is the proof of training."""
+    return "–" if first is None or last is None else f"{first:.3g} → {last:.3g}"
+
+
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return "–"
@@ -231,6 +238,7 @@ _LATEX = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "–": "--",
+    "→": r"$\rightarrow$",
     "·": r"\textperiodcentered{}",
 }
 

@@ -56,6 +56,9 @@ SCHEMA: Mapping[str, pl.DataType] = {
         "message": pl.String,
         "steps": pl.Int64,
         "trained": pl.Boolean,
+        "held_out_initial": pl.Float64,
+        "held_out_final": pl.Float64,
+        "parameter_change": pl.Float64,
         "coupling": pl.String,
         "groups_used": pl.Boolean,
         "seconds": pl.Float64,
@@ -113,6 +116,7 @@ def _rows(record: Record) -> Iterator[dict[str, Any]]:
     result = record.result
     cost = _mapping(result.get("cost"))
     failure = _mapping(record.failure)
+    proof = _mapping(result.get("proof"))
     whole = {
         "kind": record.kind,
         "fingerprint": record.fingerprint,
@@ -136,6 +140,7 @@ def _rows(record: Record) -> Iterator[dict[str, Any]]:
             "encoder": _encoder(record.identity) or record.fingerprint,
             "steps": result.get("steps"),
             "trained": _trained(result),
+            **{name: proof.get(name) for name in ("held_out_initial", "held_out_final", "parameter_change")},
             "coupling": _joined(result.get("coupling")),
             "groups_used": result.get("groups_used"),
             **{name: cost.get(name) for name in ("device_seconds", "examples_per_second", "waiting_share")},

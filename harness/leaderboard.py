@@ -32,6 +32,7 @@ GROUP = (*PROBLEM, "metric")
 #: was nothing to evaluate; that the plan has and the store has not. Those sum to `planned`.
 #: delta, delta_low, delta_high: over the untrained twin, paired by seed, in units of the metric.
 #: The costs are means over seeds; device_seconds is their sum.
+#: held_out_initial, held_out_final, parameter_change: proof of training, means over seeds.
 #: coupling, groups_used, folds, transductive: see `harness.table.SCHEMA`.
 #: flags: what a reader must not overlook.
 SCHEMA: Mapping[str, pl.DataType] = {
@@ -49,6 +50,7 @@ SCHEMA: Mapping[str, pl.DataType] = {
     **dict.fromkeys(("pretrain_seconds", "evaluate_seconds", "device_seconds", "examples_per_second"), pl.Float64()),
     "peak_memory_bytes": pl.Int64(),
     "waiting_share": pl.Float64(),
+    **dict.fromkeys(("held_out_initial", "held_out_final", "parameter_change"), pl.Float64()),
     "coupling": pl.String(),
     "groups_used": pl.Boolean(),
     "folds": pl.Int64(),
@@ -57,6 +59,7 @@ SCHEMA: Mapping[str, pl.DataType] = {
 }
 
 _COSTS = ("pretrain_seconds", "evaluate_seconds", "examples_per_second", "waiting_share")
+_PROOF = ("held_out_initial", "held_out_final", "parameter_change")
 _MARKS = ("coupling", "groups_used", "folds", "transductive")
 
 #: What a plan expects: which evaluation answers for which seed of which row.
@@ -66,6 +69,10 @@ EXPECTED: Mapping[str, pl.DataType] = {
 }
 
 
+NOT_APPLICABLE = "not applicable"
+DID_NOT_TRAIN = "did not train"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Board:
     """A leaderboard: its rows (`SCHEMA`, best first within each group), and the pairs that were left out, and why."""
@@ -73,6 +80,14 @@ class Board:
     rows: pl.DataFrame
     not_applicable: tuple[NotApplicable, ...] = ()
     confidence: float = 0.95
+
+    def whole(self) -> pl.DataFrame:
+        """The rows, and one for each pair that was left out, whose flag tells why: for formats that are one table."""
+        left_out = [
+            {"dataset": pair.dataset, "method": pair.label, "flags": [f"{NOT_APPLICABLE}: {pair.reason}"]}
+            for pair in self.not_applicable
+        ]
+        return pl.concat([self.rows, pl.DataFrame(left_out, schema=SCHEMA)])
 
 
 def leaderboard(table: pl.DataFrame, plan: Plan | None = None, *, confidence: float = 0.95) -> Board:
@@ -187,7 +202,6 @@ def _rank(rows: Iterable[dict[str, Any]]) -> None:
         before = row
 
 
-DID_NOT_TRAIN = "did not train"
 NOT_BETTER = "does not beat its untrained twin"
 WITHIN_NOISE = "beats its untrained twin by less than the noise over seeds"
 
@@ -201,7 +215,7 @@ def _row(mine: Sequence[Mapping[str, Any]], twins: Sequence[Mapping[str, Any]], 
     row |= {"representation": first["representation"], "test_size": first["test_size"]}
     row |= _score(counted, confidence)
     row |= _advantage(counted, twins, confidence)
-    row |= {name: _mean(counted, name) for name in _COSTS}
+    row |= {name: _mean(counted, name) for name in (*_COSTS, *_PROOF)}
     row |= {name: first[name] for name in _MARKS}
     device = [run["device_seconds"] for run in counted if run["device_seconds"] is not None]
     row["device_seconds"] = math.fsum(device) if device else None

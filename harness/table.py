@@ -19,6 +19,9 @@ _OF_PRETRAINING = {
     "waiting_share": "waiting_share",
     "steps": "steps",
     "trained": "trained",
+    "held_out_initial": "held_out_initial",
+    "held_out_final": "held_out_final",
+    "parameter_change": "parameter_change",
     "coupling": "coupling",
     "groups_used": "groups_used",
 }
@@ -32,7 +35,8 @@ _OF_PRETRAINING = {
 #: fingerprint: of the evaluation, or of the pretraining in a row without a task. encoder: of the pretraining.
 #: warnings: how many there are in the record. failure, message: class and text of a failure.
 #: evaluate_seconds, pretrain_seconds, device_seconds, examples_per_second, peak_memory_bytes, waiting_share: cost.
-#: trained: whether pretraining lowered the held-out loss; null where that is not known or not meant.
+#: trained: whether pretraining lowered the held-out pretext loss from held_out_initial to held_out_final and changed
+#: the weights (parameter_change: |end - start| / |start|); null where that is not known or not meant.
 #: coupling: what tied examples of a batch together in pretraining ("" for nothing); groups_used: whether it was given
 #: opaque groups. folds: over how many parts the task was cross-validated, 0 with a split; transductive: whether
 #: pretraining saw the tested examples, unlabelled.
