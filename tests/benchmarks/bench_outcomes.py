@@ -53,7 +53,7 @@ print(f"{times}, {compared - started:.2f} s together; {claims} of {datasets * (m
 
 
 def main() -> None:
-    for size in (1_000,):
+    for size in (1_000, 10_000):
         for real in (False, True):
             with tempfile.TemporaryDirectory() as folder:
                 store = Store.open(Path(folder) / "runs")
