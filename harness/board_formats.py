@@ -14,8 +14,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.leaderboard import GROUP, Board
+from harness.leaderboard import Board
 from harness.plan import SUPERVISED
+from harness.standing import GROUP
+from harness.verdicts import shown_name
 
 Format = Literal["table", "markdown", "csv", "json", "latex", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -57,7 +59,12 @@ def render(board: Board, form: Format) -> bytes:
         text = board.whole().with_columns(pl.col("flags").list.join("; ")).write_csv()
     elif form == "json":
         left_out = [asdict(pair) for pair in board.not_applicable]
-        whole = {"confidence": board.confidence, "rows": board.rows.to_dicts(), "not_applicable": left_out}
+        whole = {
+            "confidence": board.confidence,
+            "rows": board.rows.to_dicts(),
+            "across": board.across,
+            "not_applicable": left_out,
+        }
         text = json.dumps(whole, indent=2, allow_nan=False) + "\n"
     else:
         text = "\n\n".join(_markdown(board) if form == "markdown" else _latex(board)) + "\n"
@@ -72,9 +79,10 @@ def show(board: Board, width: int) -> RenderableType:
     for group in groups:
         parts.append(Text(_title(group), style="bold"))
         parts.append(_table(group, shown))
+        parts.extend(Text(f"  {sentence}") for sentence in _verdicts(group))
         parts.extend(Text(f"  {note}", style="yellow" if note.startswith("!") else "dim") for note in _notes(group))
         parts.append(Text())
-    parts.extend(Text(line, style="dim") for line in _left_out(board))
+    parts.extend(Text(line, style="dim") for line in _endnotes(board))
     return Group(*(parts or [Text(_NOTHING)]))
 
 
@@ -102,10 +110,10 @@ def _markdown(board: Board) -> Iterator[str]:
         lines = ["| " + " | ".join(heading for heading, _ in _COLUMNS) + " |"]
         lines.append("|" + "|".join("---:" if justify == "right" else ":---" for _, justify in _COLUMNS) + "|")
         lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row)) + " |" for row in group]
-        notes = [f"- {note}" for note in _notes(group)]
+        notes = [f"- {note}" for note in (*_verdicts(group), *_notes(group))]
         yield "\n".join([f"### {_title(group)}", "", *lines, *([""] if notes else []), *notes])
-    if board.not_applicable:
-        yield "\n".join(f"- {line}" for line in _left_out(board))
+    if endnotes := _endnotes(board):
+        yield "\n".join(f"- {line}" for line in endnotes)
     if board.rows.is_empty():
         yield _NOTHING
 
@@ -114,7 +122,7 @@ def _latex(board: Board) -> Iterator[str]:
     yield "% needs \\usepackage{booktabs}"
     shape = "".join("r" if justify == "right" else "l" for _, justify in _COLUMNS)
     for group in _groups(board):
-        notes = [f"\\par {_escaped(note)}" for note in _notes(group)]
+        notes = [f"\\par {_escaped(note)}" for note in (*_verdicts(group), *_notes(group))]
         yield "\n".join(
             [
                 "\\begin{table}",
@@ -130,7 +138,7 @@ def _latex(board: Board) -> Iterator[str]:
                 "\\end{table}",
             ]
         )
-    for line in _left_out(board):
+    for line in _endnotes(board):
         yield f"% {line}"
 
 
@@ -150,7 +158,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     mark = "*" if row["interval"] == "test sample" else ""
     flagged = " !" if row["flags"] else ""
     return (
-        "–" if row["rank"] is None else str(row["rank"]),
+        _rank(row),
         _name(row) + flagged,
         _number(row["value"]),
         f"{_number(row['low'])} – {_number(row['high'])}{mark}" if row["low"] is not None else "–",
@@ -164,10 +172,21 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _rank(row: Mapping[str, Any]) -> str:
+    """The rank, or the ranks that it may be."""
+    if row["rank"] is None:
+        return "–"
+    low, high = row["rank_low"] or row["rank"], row["rank_high"] or row["rank"]
+    return f"{row['rank']}" if low == high else f"{low}–{high}"
+
+
+def _verdicts(group: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Whom the best method beats, in sentences."""
+    return [row["words"] for row in group if row["words"]]
+
+
 def _name(row: Mapping[str, Any]) -> str:
-    if row["control"] is None or row["control"] == row["method"]:
-        return f"{row['method']}"
-    return f"{row['method']} ({row['control']})"
+    return shown_name(row["method"], row["control"])
 
 
 def _notes(group: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -194,8 +213,10 @@ def _marks(group: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
-def _left_out(board: Board) -> list[str]:
-    return [f"not applicable: {pair.label} on {pair.dataset}: {pair.reason}" for pair in board.not_applicable]
+def _endnotes(board: Board) -> list[str]:
+    """What the whole board says: across datasets, and of pairs that are not on it."""
+    left_out = [f"not applicable: {pair.label} on {pair.dataset}: {pair.reason}" for pair in board.not_applicable]
+    return [*(f"across datasets: {line}" for line in board.across), *left_out]
 
 
 def _number(value: float | None) -> str:

@@ -8,29 +8,35 @@ in a way of their own (supervised, baselines) stand beside every protocol of the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from harness.plan import RAW, UNTRAINED, NotApplicable, Plan, Pretraining
-from harness.statistics import normalised, paired_t, t_interval, wilson_interval
+from harness.comparison import Comparison, Question, across_datasets
+from harness.plan import NotApplicable, Plan
+from harness.standing import GROUP, standing
+from harness.statistics import normalised, t_interval, wilson_interval
+from harness.verdicts import Key, OutcomesOf, Runs, Verdicts, bounds, verdicts
 
 #: Metrics that are the share of test examples answered rightly: their test-sample interval is binomial.
 PROPORTIONS = frozenset({"accuracy"})
 
-PROBLEM = ("dataset", "task", "protocol")
-GROUP = (*PROBLEM, "metric")
-
 #: The columns of a board.
 #:
 #: rank: among trained methods that have a value; null for controls. A run that did not train counts as failed.
+#: rank_low, rank_high: the ranks that it may have, by bootstrap over seeds and test examples; null below three seeds.
 #: value, low, high: mean over seeds with its t interval (interval "seeds"); for deterministic rows and single runs the
 #: one value with a binomial interval over the test examples ("test sample"); or no interval ("none").
 #: seeds, failed, skipped, missing: seeds that count; whose evaluation failed; whose pretraining failed, so that there
 #: was nothing to evaluate; that the plan has and the store has not. Those sum to `planned`.
-#: delta, delta_low, delta_high: over the untrained twin, paired by seed, in units of the metric.
+#: seed_error, example_error: standard errors of the mean over seeds, and over test examples: two kinds of noise.
+#: delta, delta_low, delta_high: over the untrained twin, paired by seed and test example, in units of the metric.
+#: behind, behind_low, behind_high: how much better the best trained method is, in units of the metric; p: after Holm;
+#: effect_size: Hedges' g of the paired seeds; basis: what the interval is over (both seeds and examples, seeds, or
+#: examples); verdict: of the best method on this row: beats, loses, undecided or unknown; words: as a sentence. Null
+#: where nothing is compared: for the best method itself, untrained twins, and other methods' supervised controls.
 #: The costs are means over seeds; device_seconds is their sum.
 #: held_out_initial, held_out_final, parameter_change: proof of training, means over seeds.
 #: coupling, groups_used, folds, transductive: see `harness.table.SCHEMA`.
@@ -38,14 +44,17 @@ GROUP = (*PROBLEM, "metric")
 SCHEMA: Mapping[str, pl.DataType] = {
     **dict.fromkeys(GROUP, pl.String()),
     "higher_is_better": pl.Boolean(),
-    "rank": pl.Int64(),
+    **dict.fromkeys(("rank", "rank_low", "rank_high"), pl.Int64()),
     "method": pl.String(),
     "control": pl.String(),
     "representation": pl.String(),
     **dict.fromkeys(("value", "low", "high"), pl.Float64()),
     "interval": pl.String(),
+    **dict.fromkeys(("seed_error", "example_error"), pl.Float64()),
     **dict.fromkeys(("planned", "seeds", "failed", "skipped", "missing"), pl.Int64()),
     **dict.fromkeys(("delta", "delta_low", "delta_high", "normalised"), pl.Float64()),
+    **dict.fromkeys(("behind", "behind_low", "behind_high", "p", "effect_size"), pl.Float64()),
+    **dict.fromkeys(("basis", "verdict", "words"), pl.String()),
     "test_size": pl.Int64(),
     **dict.fromkeys(("pretrain_seconds", "evaluate_seconds", "device_seconds", "examples_per_second"), pl.Float64()),
     "peak_memory_bytes": pl.Int64(),
@@ -60,14 +69,8 @@ SCHEMA: Mapping[str, pl.DataType] = {
 
 _COSTS = ("pretrain_seconds", "evaluate_seconds", "examples_per_second", "waiting_share")
 _PROOF = ("held_out_initial", "held_out_final", "parameter_change")
+_OF_COMPARISON = ("behind", "behind_low", "behind_high", "p", "effect_size", "basis", "verdict", "words")
 _MARKS = ("coupling", "groups_used", "folds", "transductive")
-
-#: What a plan expects: which evaluation answers for which seed of which row.
-EXPECTED: Mapping[str, pl.DataType] = {
-    **dict.fromkeys(("method", "control", "dataset", "task", "protocol", "fingerprint", "encoder"), pl.String()),
-    "seed": pl.Int64(),
-}
-
 
 NOT_APPLICABLE = "not applicable"
 DID_NOT_TRAIN = "did not train"
@@ -75,9 +78,16 @@ DID_NOT_TRAIN = "did not train"
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A leaderboard: its rows (`SCHEMA`, best first within each group), and the pairs that were left out, and why."""
+    """A leaderboard.
+
+    Attributes:
+        rows: as in `SCHEMA`, best first within each group.
+        across: what methods show over several datasets, in sentences.
+        not_applicable: the pairs that were left out, and why.
+    """
 
     rows: pl.DataFrame
+    across: tuple[str, ...] = ()
     not_applicable: tuple[NotApplicable, ...] = ()
     confidence: float = 0.95
 
@@ -90,102 +100,59 @@ class Board:
         return pl.concat([self.rows, pl.DataFrame(left_out, schema=SCHEMA)])
 
 
-def leaderboard(table: pl.DataFrame, plan: Plan | None = None, *, confidence: float = 0.95) -> Board:
+def leaderboard(
+    table: pl.DataFrame,
+    plan: Plan | None = None,
+    *,
+    outcomes: Callable[[Iterable[tuple[str, str]]], OutcomesOf] | None = None,
+    confidence: float = 0.95,
+) -> Board:
     """The board of a tidy table (`harness.table.tidy`).
 
     Args:
         plan: only its evaluations count, under its labels, and what it lacks is counted as missing; without a plan
             the board shows all that the store holds.
+        outcomes: finds the outcomes of many (fingerprint, representation) at once; without it comparisons are over
+            seeds alone.
     """
-    wanted = _beside_every_protocol(_found(table) if plan is None else expected(plan))
-    seeds = _per_seed(table, wanted)
+    runs = standing(table, plan)
     groups: dict[tuple[str | None, ...], list[dict[str, Any]]] = {}
-    for row in seeds.iter_rows(named=True):
+    for row in runs.iter_rows(named=True):
         groups.setdefault(tuple(row[name] for name in GROUP), []).append(row)
-    rows = [row for _, group in sorted(groups.items(), key=_by_name) for row in _rows(group, confidence)]
+    counted = runs.filter(pl.col("state") == "ok").select("fingerprint", "representation").unique()
+    outcomes_of = outcomes(counted.iter_rows()) if outcomes is not None else _no_outcomes
+    tasks = {dataset: len({task for other, task, *_ in groups if other == dataset}) for dataset, *_ in groups}
+    rows = [
+        row
+        for (dataset, task, *_), group in sorted(groups.items(), key=_by_name)
+        for row in _rows(group, f"{dataset} ({task})" if tasks[dataset] > 1 else f"{dataset}", outcomes_of, confidence)
+    ]
     return Board(
         rows=pl.DataFrame(rows, schema=SCHEMA),
+        across=tuple(_across(rows)),
         not_applicable=plan.not_applicable if plan is not None else (),
         confidence=confidence,
     )
 
 
-def expected(plan: Plan) -> pl.DataFrame:
-    """One row of `EXPECTED` per evaluation of the plan."""
-    rows = [
-        {
-            "method": cell.label,
-            "control": cell.control,
-            "dataset": cell.dataset_label,
-            "task": evaluation.task,
-            "protocol": evaluation.protocol,
-            "fingerprint": fingerprint,
-            "encoder": cell.encoder.fingerprint if isinstance(cell.encoder, Pretraining) else None,
-            "seed": cell.seed,
-        }
-        for cell in plan.cells
-        for fingerprint, evaluation in cell.wanted.items()
-    ]
-    return pl.DataFrame(rows, schema=EXPECTED)
+def _no_outcomes(fingerprint: str, representation: str) -> None:
+    return None
 
 
-def _found(table: pl.DataFrame) -> pl.DataFrame:
-    """What to expect without a plan: the latest evaluation of each seed of each row, and, for each pretraining that
-    failed, one of each task and protocol of its dataset."""
-    columns = (*EXPECTED, "started")
-    evaluations = table.filter(pl.col("task").is_not_null()).select(columns).unique()
-    failed = table.filter(pl.col("task").is_null()).select(columns).drop("task", "protocol")
-    skipped = failed.join(evaluations.select(PROBLEM).unique(), on="dataset", how="left")
-    skipped = skipped.with_columns(fingerprint=pl.lit(None, pl.String)).select(columns)
-    run = ("method", "control", "dataset", "task", "protocol", "seed")
-    return pl.concat([evaluations, skipped]).sort("started").unique(run, keep="last").select(list(EXPECTED))
-
-
-def _beside_every_protocol(wanted: pl.DataFrame) -> pl.DataFrame:
-    """Controls that are solved in a way of their own, repeated under each protocol by which their task is judged."""
-    own_way = pl.col("control").is_in([RAW, UNTRAINED]).not_().fill_null(False)
-    judged = wanted.filter(~own_way)
-    controls = wanted.filter(own_way).drop("protocol").join(judged.select(PROBLEM).unique(), on=["dataset", "task"])
-    return pl.concat([judged, controls.select(judged.columns)])
-
-
-def _per_seed(table: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
-    """One row per expected evaluation and metric, with `state`: ok, failed, skipped or missing."""
-    ranked = table.filter(pl.col("primary") | (pl.col("status") == "failed") | pl.col("metric").is_null())
-    measured = ranked.filter(pl.col("task").is_not_null()).drop(
-        "suite", "cell", "method", "dataset", "seed", "control", "task", "protocol", "encoder"
-    )
-    lost = table.filter(pl.col("task").is_null()).select("encoder", lost=pl.col("failure").fill_null("unknown"))
-    joined = wanted.join(measured, on="fingerprint", how="left").join(lost.unique("encoder"), on="encoder", how="left")
-    trained = pl.col("trained").ne_missing(False)
-    state = (
-        pl.when(pl.col("status").eq("ok") & pl.col("value").is_not_null() & trained)
-        .then(pl.lit("ok"))
-        .when(pl.col("status").is_not_null())
-        .then(pl.lit("failed"))
-        .when(pl.col("lost").is_not_null())
-        .then(pl.lit("skipped"))
-        .otherwise(pl.lit("missing"))
-    )
-    cause = pl.when(trained).then(pl.coalesce("failure", "lost")).otherwise(pl.lit("did_not_train"))
-    states = joined.with_columns(state=state, failure=cause)
-    # What failed has no metric of its own: it belongs to each of those by which its task is judged.
-    judged = states.filter(pl.col("metric").is_not_null())
-    metrics = judged.select(*GROUP, "higher_is_better").unique(subset=GROUP)
-    without = states.filter(pl.col("metric").is_null()).drop("metric", "higher_is_better")
-    return pl.concat([judged, without.join(metrics, on=PROBLEM, how="left")], how="diagonal")
-
-
-def _rows(group: Sequence[Mapping[str, Any]], confidence: float) -> list[dict[str, Any]]:
+def _rows(
+    group: Sequence[Mapping[str, Any]], where: str, outcomes: OutcomesOf, confidence: float
+) -> list[dict[str, Any]]:
     """The board's rows of one (dataset, task, protocol, metric)."""
-    runs: dict[tuple[str, str | None], list[Mapping[str, Any]]] = {}
+    runs: dict[Key, list[Mapping[str, Any]]] = {}
     for run in group:
         runs.setdefault((run["method"], run["control"]), []).append(run)
-    rows = [
-        _row(mine, runs.get((method, UNTRAINED), []) if control is None else [], confidence)
-        for (method, control), mine in runs.items()
-    ]
-    sign = -1.0 if any(run["higher_is_better"] is False for run in group) else 1.0
+    counted: Runs = {key: [run for run in mine if run["state"] == "ok"] for key, mine in runs.items()}
+    higher = not any(run["higher_is_better"] is False for run in group)
+    metric = group[0]["metric"]
+    question = Question(where=where, metric=metric, higher_is_better=higher, proportion=metric in PROPORTIONS)
+    found = verdicts(counted, question, outcomes, confidence)
+    rows = [_row(key, mine, counted[key], found, confidence) for key, mine in runs.items()]
+    sign = 1.0 if higher else -1.0
     rows.sort(
         key=lambda row: (row["value"] is None, -sign * (row["value"] or 0.0), row["method"], row["control"] or "")
     )
@@ -203,24 +170,32 @@ def _rank(rows: Iterable[dict[str, Any]]) -> None:
 
 
 NOT_BETTER = "does not beat its untrained twin"
-WITHIN_NOISE = "beats its untrained twin by less than the noise over seeds"
+WITHIN_NOISE = "beats its untrained twin by less than the noise"
 
 
-def _row(mine: Sequence[Mapping[str, Any]], twins: Sequence[Mapping[str, Any]], confidence: float) -> dict[str, Any]:
-    counted = [run for run in mine if run["state"] == "ok"]
+def _row(
+    key: Key,
+    mine: Sequence[Mapping[str, Any]],
+    counted: Sequence[Mapping[str, Any]],
+    found: Verdicts,
+    confidence: float,
+) -> dict[str, Any]:
     first = (counted or mine)[0]
     row: dict[str, Any] = {name: first[name] for name in (*GROUP, "higher_is_better", "method", "control")}
     row |= {"rank": None, "planned": len(mine), "seeds": len(counted)}
+    row["rank_low"], row["rank_high"] = found.ranks.get(key, (None, None))
     row |= {state: sum(run["state"] == state for run in mine) for state in ("failed", "skipped", "missing")}
     row |= {"representation": first["representation"], "test_size": first["test_size"]}
     row |= _score(counted, confidence)
-    row |= _advantage(counted, twins, confidence)
+    row["seed_error"], row["example_error"] = found.errors.get(key, (None, None))
+    row |= _advantage(found.over_twin.get(key))
+    row |= _behind(found.behind.get(key))
     row |= {name: _mean(counted, name) for name in (*_COSTS, *_PROOF)}
     row |= {name: first[name] for name in _MARKS}
     device = [run["device_seconds"] for run in counted if run["device_seconds"] is not None]
     row["device_seconds"] = math.fsum(device) if device else None
     row["peak_memory_bytes"] = max((run["peak_memory_bytes"] or 0 for run in counted), default=0) or None
-    row["flags"] = _flags(row, mine)
+    row["flags"] = _flags(row, mine, found.over_twin.get(key))
     return row
 
 
@@ -242,34 +217,53 @@ def _score(runs: Sequence[Mapping[str, Any]], confidence: float) -> dict[str, An
     return score
 
 
-def _advantage(
-    runs: Sequence[Mapping[str, Any]], twins: Sequence[Mapping[str, Any]], confidence: float
-) -> dict[str, float | None]:
-    """Mean difference to the untrained twin over the seeds that both have; the interval from two such seeds on."""
-    untrained = {twin["seed"]: twin["value"] for twin in twins if twin["state"] == "ok"}
-    both = [run for run in runs if run["seed"] in untrained]
-    if not both:
-        return {"delta": None, "delta_low": None, "delta_high": None}
-    trained = [run["value"] for run in both]
-    mean, low, high = paired_t(trained, [untrained[run["seed"]] for run in both], confidence).difference
+def _advantage(over_twin: Comparison | None) -> dict[str, float | None]:
+    """Over the untrained twin."""
+    interval = bounds(over_twin) if over_twin else None
     return {
-        "delta": mean,
-        "delta_low": None if math.isnan(low) else low,
-        "delta_high": None if math.isnan(high) else high,
+        "delta": over_twin.difference if over_twin else None,
+        "delta_low": interval.low if interval else None,
+        "delta_high": interval.high if interval else None,
     }
 
 
-def _flags(row: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> list[str]:
+def _behind(one: Comparison | None) -> dict[str, Any]:
+    """The best method against this row."""
+    if one is None:
+        return dict.fromkeys(_OF_COMPARISON)
+    interval = bounds(one)
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    values = (one.difference, low, high, one.p_adjusted, one.effect_size, one.basis, one.verdict, one.words)
+    return dict(zip(_OF_COMPARISON, values, strict=True))
+
+
+def _across(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What trained methods show over several datasets, for each protocol and metric: normalised scores, of several
+    tasks with one metric their mean."""
+    tables: dict[tuple[str, str], dict[str, dict[str, list[float]]]] = {}
+    for row in rows:
+        if row["control"] is None and row["normalised"] is not None:
+            table = tables.setdefault((row["protocol"], row["metric"]), {})
+            table.setdefault(row["method"], {}).setdefault(row["dataset"], []).append(row["normalised"])
+    for (protocol, metric), table in tables.items():
+        scores = {
+            method: {dataset: math.fsum(values) / len(values) for dataset, values in found.items()}
+            for method, found in table.items()
+        }
+        if len({dataset for found in scores.values() for dataset in found}) > 1:
+            for one in across_datasets(scores):
+                yield f"{protocol}, {metric}: {one.words}"
+
+
+def _flags(row: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], over_twin: Comparison | None) -> list[str]:
     """What a reader must not overlook, the gravest first."""
     flags = []
     if any(run["failure"] == "did_not_train" for run in runs):
         flags.append(DID_NOT_TRAIN)
-    if row["delta"] is not None:
-        sign = -1.0 if row["higher_is_better"] is False else 1.0
-        worst = row["delta_low"] if sign > 0 else row["delta_high"]
-        if sign * row["delta"] <= 0:
+    if over_twin is not None and over_twin.gain is not None:
+        if over_twin.gain <= 0:
             flags.append(NOT_BETTER)
-        elif worst is not None and sign * worst <= 0:
+        elif over_twin.verdict == "undecided":
             flags.append(WITHIN_NOISE)
     for state, text in (("failed", "failed"), ("skipped", "skipped, since pretraining failed")):
         if row[state]:

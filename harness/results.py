@@ -9,12 +9,14 @@ from typing import Any
 
 import harness
 from harness import provenance
-from harness.leaderboard import GROUP, Board, leaderboard
+from harness.leaderboard import Board, leaderboard
+from harness.outcomes import gather
 from harness.plan import Cell, Plan, Pretraining
 from harness.record import Kind, Record
 from harness.report.gallery import load_panels
 from harness.report.html import write_report
 from harness.report.page import BoardRow, BoardSection, Curve, Interval, Page, Picture, Problem
+from harness.standing import GROUP
 from harness.store import Store
 from harness.table import tidy
 from harness.wording import difference, duration, number
@@ -22,7 +24,7 @@ from harness.wording import difference, duration, number
 
 def board_of(store: Store, plan: Plan | None) -> Board:
     """The leaderboard of a plan's cells, or of all that the store holds."""
-    return leaderboard(tidy(store), plan)
+    return leaderboard(tidy(store), plan, outcomes=lambda wanted: gather(store, wanted).of)
 
 
 def write_page(store: Store, plan: Plan | None, board: Board) -> Path:
