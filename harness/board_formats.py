@@ -14,8 +14,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.board_notes import endnotes, fall, notes, rank_text, short, size, verdicts
 from harness.leaderboard import Board
-from harness.plan import SUPERVISED
 from harness.standing import GROUP
 from harness.verdicts import shown_name
 
@@ -41,8 +41,6 @@ _COSTS = 4
 #: Terminal columns of the table as a file: nothing is left out.
 _WIDE = 200
 _NOTHING = "No results yet: run a suite first."
-_TEST_SAMPLE = "* one run: the interval is over the test examples, not over seeds"
-_SUPERVISED = "supervised: the untrained encoder, fine-tuned on the labels at the budget of the pretraining"
 
 
 def render(board: Board, form: Format) -> bytes:
@@ -73,16 +71,16 @@ def render(board: Board, form: Format) -> bytes:
 
 def show(board: Board, width: int) -> RenderableType:
     """The board for a terminal of this many columns; where they are few, costs are the first to go."""
-    groups = list(_groups(board))
+    groups = list(board.groups())
     shown = min((_fitting(group, width) for group in groups), default=0)  # the same columns in all tables
     parts: list[RenderableType] = []
     for group in groups:
         parts.append(Text(_title(group), style="bold"))
         parts.append(_table(group, shown))
-        parts.extend(Text(f"  {sentence}") for sentence in _verdicts(group))
-        parts.extend(Text(f"  {note}", style="yellow" if note.startswith("!") else "dim") for note in _notes(group))
+        parts.extend(Text(f"  {sentence}") for sentence in verdicts(group))
+        parts.extend(Text(f"  {note}", style="yellow" if note.startswith("!") else "dim") for note in notes(group))
         parts.append(Text())
-    parts.extend(Text(line, style="dim") for line in _endnotes(board))
+    parts.extend(Text(line, style="dim") for line in endnotes(board))
     return Group(*(parts or [Text(_NOTHING)]))
 
 
@@ -106,14 +104,14 @@ def _table(group: Sequence[Mapping[str, Any]], shown: int) -> Table:
 
 
 def _markdown(board: Board) -> Iterator[str]:
-    for group in _groups(board):
+    for group in board.groups():
         lines = ["| " + " | ".join(heading for heading, _ in _COLUMNS) + " |"]
         lines.append("|" + "|".join("---:" if justify == "right" else ":---" for _, justify in _COLUMNS) + "|")
         lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row)) + " |" for row in group]
-        notes = [f"- {note}" for note in (*_verdicts(group), *_notes(group))]
-        yield "\n".join([f"### {_title(group)}", "", *lines, *([""] if notes else []), *notes])
-    if endnotes := _endnotes(board):
-        yield "\n".join(f"- {line}" for line in endnotes)
+        told = [f"- {note}" for note in (*verdicts(group), *notes(group))]
+        yield "\n".join([f"### {_title(group)}", "", *lines, *([""] if told else []), *told])
+    if lines := endnotes(board):
+        yield "\n".join(f"- {line}" for line in lines)
     if board.rows.is_empty():
         yield _NOTHING
 
@@ -121,8 +119,8 @@ def _markdown(board: Board) -> Iterator[str]:
 def _latex(board: Board) -> Iterator[str]:
     yield "% needs \\usepackage{booktabs}"
     shape = "".join("r" if justify == "right" else "l" for _, justify in _COLUMNS)
-    for group in _groups(board):
-        notes = [f"\\par {_escaped(note)}" for note in (*_verdicts(group), *_notes(group))]
+    for group in board.groups():
+        told = [f"\\par {_escaped(note)}" for note in (*verdicts(group), *notes(group))]
         yield "\n".join(
             [
                 "\\begin{table}",
@@ -134,17 +132,12 @@ def _latex(board: Board) -> Iterator[str]:
                 *(" & ".join(_escaped(cell) for cell in _cells(row)) + " \\\\" for row in group),
                 "\\bottomrule",
                 "\\end{tabular}",
-                *notes,
+                *told,
                 "\\end{table}",
             ]
         )
-    for line in _endnotes(board):
+    for line in endnotes(board):
         yield f"% {line}"
-
-
-def _groups(board: Board) -> Iterator[list[dict[str, Any]]]:
-    for _, group in board.rows.group_by(GROUP, maintain_order=True):
-        yield group.to_dicts()
 
 
 def _title(group: Sequence[Mapping[str, Any]]) -> str:
@@ -158,65 +151,22 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     mark = "*" if row["interval"] == "test sample" else ""
     flagged = " !" if row["flags"] else ""
     return (
-        _rank(row),
+        rank_text(row) or "–",
         _name(row) + flagged,
         _number(row["value"]),
         f"{_number(row['low'])} – {_number(row['high'])}{mark}" if row["low"] is not None else "–",
         str(row["seeds"]) if row["seeds"] == row["planned"] else f"{row['seeds']}/{row['planned']}",
         "–" if row["delta"] is None else f"{row['delta']:+.3f}",
         _duration(row["pretrain_seconds"]),
-        _short(row["examples_per_second"]),
-        _size(row["peak_memory_bytes"]),
+        short(row["examples_per_second"]),
+        size(row["peak_memory_bytes"]),
         "–" if row["waiting_share"] is None else f"{row['waiting_share']:.0%}",
-        _fall(row["held_out_initial"], row["held_out_final"]),
+        fall(row["held_out_initial"], row["held_out_final"]),
     )
-
-
-def _rank(row: Mapping[str, Any]) -> str:
-    """The rank, or the ranks that it may be."""
-    if row["rank"] is None:
-        return "–"
-    low, high = row["rank_low"] or row["rank"], row["rank_high"] or row["rank"]
-    return f"{row['rank']}" if low == high else f"{low}–{high}"
-
-
-def _verdicts(group: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Whom the best method beats, in sentences."""
-    return [row["words"] for row in group if row["words"]]
 
 
 def _name(row: Mapping[str, Any]) -> str:
     return shown_name(row["method"], row["control"])
-
-
-def _notes(group: Sequence[Mapping[str, Any]]) -> list[str]:
-    notes = [f"! {_name(row)}: {'; '.join(row['flags'])}" for row in group if row["flags"]]
-    if any(row["interval"] == "test sample" for row in group):
-        notes.append(_TEST_SAMPLE)
-    if any(row["control"] == SUPERVISED for row in group):
-        notes.append(_SUPERVISED)
-    return notes + [f"{', '.join(names)}: {mark}" for mark, names in _marks(group).items()]
-
-
-def _marks(group: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """What is special about how rows were trained or tested, and which rows these are."""
-    found: dict[str, list[str]] = {}
-    for row in group:
-        for holds, mark in (
-            (row["coupling"], f"batch-mates tie its loss ({row['coupling']}), so the number of ranks may matter"),
-            (row["groups_used"], "was given opaque groups (who speaks, which document), not what they mean"),
-            (row["folds"], f"cross-validated, {row['folds']} folds"),
-            (row["transductive"], "pretrained on the examples that it is tested on, without their labels"),
-        ):
-            if holds:
-                found.setdefault(mark.replace("_", " "), []).append(_name(row))
-    return found
-
-
-def _endnotes(board: Board) -> list[str]:
-    """What the whole board says: across datasets, and of pairs that are not on it."""
-    left_out = [f"not applicable: {pair.label} on {pair.dataset}: {pair.reason}" for pair in board.not_applicable]
-    return [*(f"across datasets: {line}" for line in board.across), *left_out]
 
 
 def _number(value: float | None) -> str:
@@ -225,32 +175,12 @@ def _number(value: float | None) -> str:
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
 
 
-def _fall(first: float | None, last: float | None) -> str:
-    """The pretext loss on held-out examples before and after training: that it fell is the proof of training."""
-    return "–" if first is None or last is None else f"{first:.3g} → {last:.3g}"
-
-
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     if seconds < 120:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _short(value: float | None) -> str:
-    if value is None:
-        return "–"
-    for limit, unit in ((1e6, "M"), (1e3, "k")):
-        if value >= limit:
-            return f"{value / limit:.3g}{unit}"
-    return f"{value:.3g}"
-
-
-def _size(count: float | None) -> str:
-    if count is None:
-        return "–"
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 _LATEX = {

@@ -52,7 +52,8 @@ SCHEMA: Mapping[str, pl.DataType] = {
     "interval": pl.String(),
     **dict.fromkeys(("seed_error", "example_error"), pl.Float64()),
     **dict.fromkeys(("planned", "seeds", "failed", "skipped", "missing"), pl.Int64()),
-    **dict.fromkeys(("delta", "delta_low", "delta_high", "normalised"), pl.Float64()),
+    **dict.fromkeys(("delta", "delta_low", "delta_high"), pl.Float64()),
+    **dict.fromkeys(("chance", "ceiling", "normalised"), pl.Float64()),
     **dict.fromkeys(("behind", "behind_low", "behind_high", "p", "effect_size"), pl.Float64()),
     **dict.fromkeys(("basis", "verdict", "words"), pl.String()),
     "test_size": pl.Int64(),
@@ -70,7 +71,7 @@ SCHEMA: Mapping[str, pl.DataType] = {
 _COSTS = ("pretrain_seconds", "evaluate_seconds", "examples_per_second", "waiting_share")
 _PROOF = ("held_out_initial", "held_out_final", "parameter_change")
 _OF_COMPARISON = ("behind", "behind_low", "behind_high", "p", "effect_size", "basis", "verdict", "words")
-_MARKS = ("coupling", "groups_used", "folds", "transductive")
+_MARKS = ("chance", "ceiling", "coupling", "groups_used", "folds", "transductive")
 
 NOT_APPLICABLE = "not applicable"
 DID_NOT_TRAIN = "did not train"
@@ -90,6 +91,11 @@ class Board:
     across: tuple[str, ...] = ()
     not_applicable: tuple[NotApplicable, ...] = ()
     confidence: float = 0.95
+
+    def groups(self) -> Iterator[list[dict[str, Any]]]:
+        """The rows of each dataset, task, protocol and metric."""
+        for _, group in self.rows.group_by(GROUP, maintain_order=True):
+            yield group.to_dicts()
 
     def whole(self) -> pl.DataFrame:
         """The rows, and one for each pair that was left out, whose flag tells why: for formats that are one table."""

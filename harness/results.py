@@ -9,6 +9,7 @@ from typing import Any
 
 import harness
 from harness import provenance
+from harness.board_notes import costs, notes, rank_text, verdicts
 from harness.leaderboard import Board, leaderboard
 from harness.outcomes import gather
 from harness.plan import Cell, Plan, Pretraining
@@ -16,7 +17,6 @@ from harness.record import Kind, Record
 from harness.report.gallery import load_panels
 from harness.report.html import write_report
 from harness.report.page import BoardRow, BoardSection, Curve, Interval, Page, Picture, Problem
-from harness.standing import GROUP
 from harness.store import Store
 from harness.table import tidy
 from harness.wording import difference, duration, number
@@ -37,7 +37,7 @@ def write_page(store: Store, plan: Plan | None, board: Board) -> Path:
             summary="Frozen encoders, probed: means over seeds with 95% intervals, beside their controls.",
             facts=list(_facts(board, pretrainings)),
             findings=list(_findings(board)),
-            board=[_section(rows) for rows in _groups(board)],
+            board=[_section(rows) for rows in board.groups()],
             curves=[curve for record in pretrainings for curve in _curves(record)],
             gallery=list(_pictures(store, pretrainings)),
             problems=list(_problems(store, plan)),
@@ -49,11 +49,6 @@ def write_page(store: Store, plan: Plan | None, board: Board) -> Path:
     return path
 
 
-def _groups(board: Board) -> Iterator[list[dict[str, Any]]]:
-    for _, rows in board.rows.group_by(GROUP, maintain_order=True):
-        yield rows.to_dicts()
-
-
 def _section(rows: Sequence[Mapping[str, Any]]) -> BoardSection:
     first = rows[0]
     return BoardSection(
@@ -62,7 +57,9 @@ def _section(rows: Sequence[Mapping[str, Any]]) -> BoardSection:
         protocol=first["protocol"],
         metric=first["metric"],
         higher_is_better=bool(first["higher_is_better"]),
+        chance=first["chance"],
         rows=[_row(row) for row in rows],
+        notes=[*verdicts(rows), *notes(rows)],
     )
 
 
@@ -73,9 +70,10 @@ def _row(row: Mapping[str, Any]) -> BoardRow:
         score=_interval(row["value"], row["low"], row["high"]),
         n=row["seeds"],
         basis="test sample" if row["interval"] == "test sample" else "seeds",
-        rank="" if row["rank"] is None else str(row["rank"]),
+        rank=rank_text(row),
         gain=_interval(row["delta"], row["delta_low"], row["delta_high"]),
         seconds=row["pretrain_seconds"],
+        costs=costs(row),
         flags=[*row["flags"], *_absences(row)],
     )
 
@@ -99,8 +97,9 @@ def _facts(board: Board, pretrainings: Sequence[Record]) -> Iterator[tuple[str, 
 
 
 def _findings(board: Board) -> Iterator[str]:
-    """What each group of the board says, in words that claim no more than the intervals do."""
-    for rows in _groups(board):
+    """What each group of the board says, in words that claim no more than the intervals do: of the best method, and of
+    the next one."""
+    for rows in board.groups():
         ranked = [row for row in rows if row["rank"] is not None]
         if not ranked:
             continue
@@ -112,7 +111,10 @@ def _findings(board: Board) -> Iterator[str]:
             low, high = best["delta_low"], best["delta_high"]
             text += f", {difference(gain)} over its untrained twin ({difference(low)} to {difference(high)})"
             text += ", which is within the noise" if low <= 0 <= high else ""
-        yield f"{text}; {best['seeds']} seed{'s' * (best['seeds'] != 1)}."
+        next_ = next((row["words"] for row in ranked if row["words"]), None)
+        yield f"{text}; {best['seeds']} seed{'s' * (best['seeds'] != 1)}{f'; {next_}' if next_ else ''}."
+    for line in board.across:
+        yield f"Across datasets, {line}."
 
 
 def _pretrainings(store: Store, plan: Plan | None) -> list[Record]:

@@ -32,6 +32,7 @@ class BoardRow:
         rank: as text, because it may be an interval ("1" or "1–2"); "" for controls.
         gain: over the untrained twin, in units of the metric, signed so that more than zero is better.
         seconds: of one pretraining, the mean over seeds.
+        costs: further costs and the proof of training, short texts.
         flags: short warnings, shown as they are.
     """
 
@@ -43,6 +44,7 @@ class BoardRow:
     rank: str = ""
     gain: Interval | None = None
     seconds: float | None = None
+    costs: Sequence[str] = ()
     flags: Sequence[str] = ()
 
 
@@ -57,7 +59,7 @@ class BoardSection:
     higher_is_better: bool = True
     chance: float | None = None
     rows: Sequence[BoardRow]
-    note: str = ""
+    notes: Sequence[str] = ()  #: sentences under the table
 
     @property
     def title(self) -> str:

@@ -28,8 +28,9 @@ def cell(label: str, seed: int, control: str | None = None, on: str = "rectangle
     """A cell with one evaluation; `label` is also what makes its configuration differ."""
     start = Initialisation(method="toy", version=1, config={"of": label}, dataset=dataset(on), seed=seed)
     trained = Pretraining(initialisation=start, training={"steps": steps}, compute={})
-    encoder = {None: trained, "untrained": start, "raw": None}[control]
-    return Cell(label=label, dataset=dataset(on), seed=seed, control=control, encoder=encoder, evaluations=(LINEAR,))
+    encoder = {None: trained, "untrained": start, "supervised": start}.get(control)
+    asked = LINEAR if control in (None, "untrained", "raw") else replace(LINEAR, protocol=f"{control}'s own")
+    return Cell(label=label, dataset=dataset(on), seed=seed, control=control, encoder=encoder, evaluations=(asked,))
 
 
 def plan(*cells: Cell, not_applicable: tuple[NotApplicable, ...] = ()) -> Plan:
@@ -43,7 +44,8 @@ def pretraining(of: Cell, **changes: Any) -> Record:
 
 
 def evaluation(of: Cell, value: float | None = 0.5, *, metric: str = "accuracy", **changes: Any) -> Record:
-    judged = {"encoder": of.encoder, "dataset": of.dataset, "seed": of.seed, "evaluation": LINEAR}
+    (asked,) = of.evaluations
+    judged = {"encoder": of.encoder, "dataset": of.dataset, "seed": of.seed, "evaluation": asked}
     scores = [
         {
             "representation": "z",
@@ -60,8 +62,8 @@ def evaluation(of: Cell, value: float | None = 0.5, *, metric: str = "accuracy",
             "higher_is_better": metric != "loss",
         },
     ]
-    result = {"task": "class", "protocol": "linear", "scores": scores, "test_size": 100, "cost": {"seconds": 2.0}}
-    fingerprint = of.evaluation_fingerprint(LINEAR)
+    result = {"task": "class", "protocol": asked.protocol, "scores": scores, "test_size": 100, "cost": {"seconds": 2.0}}
+    fingerprint = of.evaluation_fingerprint(asked)
     return _record(of, fingerprint, **{"kind": "evaluation", "identity": judged, "result": result, **changes})
 
 

@@ -41,7 +41,7 @@ def test_the_page_names_the_best_and_its_gain_over_its_twin(store: Store) -> Non
     fill(store, "fair", 0.6)
     shown = page(store, "good", "fair")
     assert "rectangles, class (linear): good ranks first with accuracy 0.901, +0.599 over its untrained twin" in shown
-    assert "; 3 seeds." in shown
+    assert "; 3 seeds; good beats fair on rectangles by 30.0 points" in shown
 
 
 def test_a_plans_page_has_nothing_of_other_plans(store: Store) -> None:

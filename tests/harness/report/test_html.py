@@ -59,7 +59,7 @@ def a_page(text: str, picture: Path) -> Page:
         BoardRow(label="silent", score=None, n=0),
     ]
     sections = [
-        BoardSection(dataset=text, task=text, protocol=text, metric=text, chance=0.5, rows=rows, note=text)
+        BoardSection(dataset=text, task=text, protocol=text, metric=text, chance=0.5, rows=rows, notes=[text])
         for _ in range(2)
     ]
     return Page(
