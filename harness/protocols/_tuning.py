@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -56,12 +56,19 @@ class Check(NamedTuple):
     value: Value
 
 
+Ended = Literal["budget", "patience", "diverged"]
+
+
 class Run(NamedTuple):
     """One training to its end."""
 
     checks: Sequence[Check]
-    best: Check | None  #: None if the loss was not finite before the first check
-    ended: str  #: "budget", "patience" or "diverged"
+    ended: Ended
+
+    @property
+    def best(self) -> Check | None:
+        """The first of the best; None if the loss was not finite before the first check."""
+        return max(self.checks, key=lambda check: check.value, default=None)
 
 
 class Part(NamedTuple):
@@ -85,32 +92,41 @@ class Best:
             self.weights = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
 
 
-def tune(
-    classifier: Classifier,
-    train: Part,
-    val: Part,
-    training: Training,
-    *,
-    seed: int,
-    interval: int,
-    patience: int,
-    best: Best,
-) -> Run:
-    """Train until the steps are spent, the loss is not finite, or `patience` checks in a row brought nothing.
+class Watch:
+    """Looks at val while a classifier trains, and says when to end.
 
-    A check every `interval` updates brings something if accuracy or log-loss on val is the best so far. Every check's
-    classifier is offered to `best`.
+    A look brings something if accuracy or log-loss is the best so far; after `patience` looks in a row that bring
+    nothing it ends (0: never). Every classifier looked at is offered to `best`.
+    """
+
+    def __init__(self, val: Part, patience: int, best: Best) -> None:
+        self._val, self._patience, self._best = val, patience, best
+        self._highest = Value(-math.inf, -math.inf)  # of either number
+        self._idle = 0
+        self.checks: list[Check] = []
+
+    def look(self, classifier: Classifier, step: int, train_loss: float) -> Ended | None:
+        check = Check(step, train_loss, judge(classifier, self._val))
+        if not math.isfinite(train_loss) or not math.isfinite(check.value.minus_loss):
+            return "diverged"
+        self.checks.append(check)
+        self._best.offer(check.value, classifier)
+        brings = any(new > old for new, old in zip(check.value, self._highest, strict=True))
+        self._highest = Value(*map(max, check.value, self._highest))
+        self._idle = 0 if brings else self._idle + 1
+        return "patience" if self._idle == self._patience > 0 else None
+
+
+def tune(classifier: Classifier, train: Part, training: Training, watch: Watch, *, seed: int, interval: int) -> Run:
+    """Train until the steps are spent or `watch`, asked every `interval` updates and after the last, ends it.
 
     Args:
         training: with `steps`; its learning rate is the peak of its schedule.
         seed: of the order of the examples and of dropout, for which torch's global generator is set.
-        patience: 0 is endless.
     """
     steps, size = training.steps or 0, training.batch_size
     optimizer = build_optimizer(training, classifier.parameters())
     order = Order(seed, len(train.examples))
-    checks: list[Check] = []
-    highest, idle = Value(-math.inf, -math.inf), 0  # of either number, so far
     summed, since = torch.zeros((), device=classifier.device), 0
     torch.manual_seed(seed)
     classifier.train()
@@ -129,22 +145,13 @@ def tune(
         optimizer.zero_grad()
         summed += loss.detach()
         since += 1
-        if (step + 1) % interval and step + 1 < steps:
-            continue
-        check = Check(step + 1, float(summed) / since, judge(classifier, val))
-        if not math.isfinite(check.train_loss) or not math.isfinite(check.value.minus_loss):
-            return Run(checks, max(checks, key=_merit, default=None), "diverged")
-        checks.append(check)
-        best.offer(check.value, classifier)
-        better = check.value.accuracy > highest.accuracy or check.value.minus_loss > highest.minus_loss
-        highest = Value(*(max(pair) for pair in zip(check.value, highest, strict=True)))
-        idle = 0 if better else idle + 1
-        if idle == patience > 0:
-            return Run(checks, max(checks, key=_merit), "patience")
-        summed.zero_()
-        since = 0
-        classifier.train()
-    return Run(checks, max(checks, key=_merit), "budget")
+        if (step + 1) % interval == 0 or step + 1 == steps:
+            ended = watch.look(classifier, step + 1, float(summed) / since)
+            if ended is not None:
+                return Run(watch.checks, ended)
+            summed, since = torch.zeros_like(summed), 0
+            classifier.train()
+    return Run(watch.checks, "budget")
 
 
 def judge(classifier: Classifier, val: Part) -> Value:
@@ -160,10 +167,6 @@ def answer(classifier: Classifier, examples: WholeExamples) -> Tensor:
     classifier.eval()
     with torch.inference_mode():
         return torch.cat([classifier(batch) for batch in examples.in_order()])
-
-
-def _merit(check: Check) -> Value:
-    return check.value
 
 
 def _require_gradient(classifier: Classifier) -> None:

@@ -14,7 +14,7 @@ from harness.datasets import Task
 from harness.protocols._classes import SeenClasses
 from harness.protocols._grid import check_grid, edge_warnings
 from harness.protocols._protocol import Needs, Protocol, Solution, View
-from harness.protocols._tuning import Best, Classifier, Part, Run, answer, tune
+from harness.protocols._tuning import Best, Classifier, Part, Run, Watch, answer, tune
 from harness.protocols._whole_examples import WholeExamples
 from methods import Keys, Method, Settings, Training
 
@@ -34,6 +34,7 @@ class FinetuneConfig(Settings):
     Attributes:
         steps, epochs: the budget of every learning rate, in updates or in passes over train; at most one is given,
             with neither it is 100 epochs.
+        per_stage: `epochs` count for each stage of the encoder, as those of the pretraining do.
         batch_size: examples per update.
         learning_rates: the grid, ascending.
         momentum, betas, epsilon, weight_decay, schedule, warmup_steps, clip_norm: as in pretraining; schedule and
@@ -45,6 +46,7 @@ class FinetuneConfig(Settings):
 
     steps: int | None = None
     epochs: float | None = None
+    per_stage: bool = False
     batch_size: int = 20
     learning_rates: tuple[float, ...] = (0.005, 0.05, 0.2)
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
@@ -63,28 +65,31 @@ class FinetuneConfig(Settings):
         check_grid("learning_rates", self.learning_rates)
         if self.steps is not None and self.epochs is not None:
             raise ValueError("steps and epochs contradict each other; give one of them")
+        if self.steps is not None and self.per_stage:
+            raise ValueError("steps are counted over all stages; per_stage goes with epochs")
         if not all(given is None or 0 < given < math.inf for given in (self.steps, self.epochs, self.check_every)):
             raise ValueError("steps, epochs and check_every must be above zero")
         if self.batch_size < 1 or self.patience < 0:
             raise ValueError("batch_size must be at least 1, and patience at least 0")
 
-    def budget(self, size: int) -> int:
-        """Updates, with `size` examples in train."""
+    def budget(self, size: int, stages: int) -> int:
+        """Updates, with `size` examples in train and an encoder of so many stages."""
         if self.steps is not None:
             return self.steps
-        return math.ceil((EPOCHS if self.epochs is None else self.epochs) * size / self.batch_size)
+        epochs = (EPOCHS if self.epochs is None else self.epochs) * (stages if self.per_stage else 1)
+        return math.ceil(epochs * size / self.batch_size)
 
-    def interval(self, size: int) -> int:
+    def interval(self, size: int, budget: int) -> int:
         """Updates between looks at val."""
-        epoch, budget = size / self.batch_size, self.budget(size)
+        epoch = size / self.batch_size
         if self.check_every is not None:
             return max(round(self.check_every * epoch), 1)
         return max(round(min(max(epoch, budget / 200), budget / 20)), 1)
 
-    def training(self, rate: float, size: int) -> Training:
-        """With the given peak rate."""
+    def training(self, rate: float, steps: int) -> Training:
+        """At this peak rate."""
         return Training(
-            steps=self.budget(size),
+            steps=steps,
             batch_size=self.batch_size,
             optimizer=self.optimizer,
             learning_rate=rate,
@@ -96,34 +101,6 @@ class FinetuneConfig(Settings):
             warmup_steps=self.warmup_steps,
             clip_norm=self.clip_norm,
         )
-
-
-def supervised_config(training: Training, steps: int | None = None) -> FinetuneConfig:
-    """The supervised control's: what pretraining was given, spent on the labels from the untrained state.
-
-    The same optimiser, batch size, schedule and number of updates, for each of three learning rates around that of the
-    pretraining. Every update trains all layers.
-
-    Args:
-        training: resolved; of a method with several greedy stages, its `epochs` are passes for every stage.
-        steps: updates of the pretraining over all its stages where it is known. Left out, `training.steps`, or else
-            as many epochs as one stage had.
-    """
-    budget = training.steps if steps is None else steps
-    return FinetuneConfig(
-        steps=budget,
-        epochs=training.epochs if budget is None else None,
-        batch_size=training.batch_size,
-        learning_rates=tuple(float(f"{training.learning_rate * factor:.6g}") for factor in SUPERVISED_RATES),
-        optimizer=training.optimizer,
-        momentum=training.momentum,
-        betas=training.betas,
-        epsilon=training.epsilon,
-        weight_decay=training.weight_decay,
-        schedule=training.schedule,
-        warmup_steps=training.warmup_steps,
-        clip_norm=training.clip_norm,
-    )
 
 
 class Finetune(Protocol):
@@ -142,6 +119,26 @@ class Finetune(Protocol):
     needs: ClassVar[Needs] = "module"
     Config = FinetuneConfig
     config: FinetuneConfig
+
+    @classmethod
+    def supervised(cls, training: Training) -> FinetuneConfig:
+        """What pretraining was given, spent on the labels: the same optimiser, batch size, schedule and number of
+        updates (each of which trains all layers), for each of three learning rates around that of the pretraining."""
+        return FinetuneConfig(
+            steps=training.steps,
+            epochs=training.epochs,
+            per_stage=training.steps is None,
+            batch_size=training.batch_size,
+            learning_rates=tuple(float(f"{training.learning_rate * factor:.6g}") for factor in SUPERVISED_RATES),
+            optimizer=training.optimizer,
+            momentum=training.momentum,
+            betas=training.betas,
+            epsilon=training.epsilon,
+            weight_decay=training.weight_decay,
+            schedule=training.schedule,
+            warmup_steps=training.warmup_steps,
+            clip_norm=training.clip_norm,
+        )
 
     def solve(self, view: View, task: Task, keys: Keys) -> Solution:
         """`keys` order the examples and seed dropout; torch's global generators are left as they were.
@@ -171,19 +168,19 @@ class Finetune(Protocol):
             return Classifier(encoder, view.representation, width, len(seen), config.precision == "bf16")
 
         size, seed = len(train.examples), keys.fold("order").seed()
-        best, runs = Best(), []
-        for rate in config.learning_rates:
-            run = tune(
+        budget = config.budget(size, len(encoder.stages()))
+        best = Best()
+        runs = [
+            tune(
                 start(),
                 train,
-                val,
-                config.training(rate, size),
+                config.training(rate, budget),
+                Watch(val, config.patience, best),
                 seed=seed,
-                interval=config.interval(size),
-                patience=config.patience,
-                best=best,
+                interval=config.interval(size, budget),
             )
-            runs.append(run)
+            for rate in config.learning_rates
+        ]
         values = [None if run.best is None else run.best.value for run in runs]
         if best.value is None:
             named = ", ".join(f"{rate:g}" for rate in config.learning_rates)
@@ -200,7 +197,7 @@ class Finetune(Protocol):
                 "rule": "over all rates and looks at val, highest accuracy on val, then lowest log-loss; no refit",
                 "grid": list(config.learning_rates),
                 "winner": config.learning_rates[winner],
-                "budget_steps": config.budget(size),
+                "budget_steps": budget,
                 "runs": [_told(run) for run in runs],
             },
             warnings=(

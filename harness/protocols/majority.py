@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 
 from harness.datasets import Task
-from harness.protocols._protocol import Protocol, Solution, View
+from harness.protocols._protocol import Needs, Protocol, Solution, View
 from methods import Keys, Settings
 
 
@@ -23,6 +24,7 @@ class Majority(Protocol):
     name = "majority"
     version = 1
     kinds = frozenset({"class"})
+    needs: ClassVar[Needs] = "input"
     Config = MajorityConfig
     config: MajorityConfig
 
