@@ -40,6 +40,7 @@ def calibrate(method: Method, source: Source) -> None:
     norms = [module for module in method.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     if not norms:
         return
+    momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average
@@ -50,5 +51,6 @@ def calibrate(method: Method, source: Source) -> None:
     with torch.no_grad():
         for ids in islice(chunks(len(source)), min(whole, CALIBRATION_BATCHES)):
             method.encode(to_device(method.examples(source, ids), device_of(method)))
-    for norm in norms:
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum  # what trains it from here on shall not average over its whole past
         norm.eval()

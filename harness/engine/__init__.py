@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.engine._engine import Compute, Engine, EngineState
 from harness.engine._gang import host, join, leave, rank_zero_says, warm
 from harness.engine._loss import StepReport, Values, fetch
+from harness.engine._optimizer import build_optimizer
 from harness.engine._torch import TorchEngine
 from methods import Stage, Training
 
@@ -15,6 +16,7 @@ __all__ = [
     "StepReport",
     "TorchEngine",
     "Values",
+    "build_optimizer",
     "fetch",
     "host",
     "join",

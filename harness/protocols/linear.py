@@ -10,7 +10,10 @@ from torch import Tensor
 
 from harness.datasets import Task
 from harness.protocols import _logistic
+from harness.protocols._classes import SeenClasses
+from harness.protocols._grid import edge_warnings
 from harness.protocols._protocol import Protocol, Solution, View
+from harness.protocols._scaling import Scaler
 from methods import Keys, Settings
 
 
@@ -76,17 +79,14 @@ class Linear(Protocol):
             return self._solve(view, task)
 
     def _solve(self, view: View, task: Task) -> Solution:
-        scaler = _Scaler(view.train.pooled(), getattr(torch, self.config.precision))
+        scaler = Scaler(view.train.pooled(), getattr(torch, self.config.precision))
         train, val = scaler(view.train.pooled(), "train"), scaler(view.val.pooled(), "val")
-        targets = view.train_targets.to(train.device)
         # A class without examples would push its bias to minus infinity: only those seen in train are fitted.
-        seen, compact = torch.unique(targets, return_inverse=True)
-        if len(seen) < 2:
-            raise ValueError(f"task {task.name!r}: train holds a single class, so there is nothing to separate")
+        seen = SeenClasses(task, view.train_targets, train.device)
         penalties = self.config.penalties()
         fit = _logistic.fit(
             train,
-            compact,
+            seen.train,
             len(seen),
             penalties,
             max_iterations=self.config.max_iterations,
@@ -95,7 +95,7 @@ class Linear(Protocol):
         accuracy, loss = _on_val(fit, val, view.val_targets.to(train.device), seen)
         winner = max(range(len(penalties)), key=lambda i: (accuracy[i], -loss[i], float(penalties[i])))
         test = scaler(view.test.pooled(), "test")
-        answers = seen[_logistic.predict(fit.weights[winner], fit.biases[winner], test)]
+        answers = seen.indices[_logistic.predict(fit.weights[winner], fit.biases[winner], test)]
         selection = {
             "objective": "mean cross-entropy + penalty / 2 * squared norm of the weights",
             "rule": "highest accuracy on val, then lowest log-loss on val, then strongest penalty; no refit with val",
@@ -107,16 +107,14 @@ class Linear(Protocol):
             "converged": fit.converged.tolist(),
             "winner": float(penalties[winner]),
             "features": scaler.width,
-            "constant_features": scaler.width - int(scaler.varying.sum()),
+            "constant_features": scaler.constant,
         }
-        warnings = (*_unseen(task, seen), *self._edge(penalties, winner), *self._unconverged(penalties, fit.converged))
+        warnings = (
+            *seen.warnings(),
+            *edge_warnings("penalty", float(penalties[winner]), penalties.tolist()),
+            *self._unconverged(penalties, fit.converged),
+        )
         return Solution(predictions=answers.cpu().numpy(), selection=selection, warnings=warnings)
-
-    def _edge(self, penalties: Tensor, winner: int) -> list[str]:
-        if len(penalties) == 1 or 0 < winner < len(penalties) - 1:
-            return []
-        grid = f"[{penalties[0]:g}, {penalties[-1]:g}]"
-        return [f"the winning penalty {penalties[winner]:g} lies on the edge of the grid {grid}; extend it"]
 
     def _unconverged(self, penalties: Tensor, converged: Tensor) -> list[str]:
         missed = penalties[~converged.cpu()].tolist()
@@ -127,42 +125,8 @@ class Linear(Protocol):
         return [f"the solver did not converge for penalty {named} ({limit}); raise them, or use float64"]
 
 
-class _Scaler:
-    """Centres and scales features by the mean and deviation of train; features constant there are left out.
-
-    Attributes:
-        width: features before.
-        varying: bool [width].
-    """
-
-    def __init__(self, train: Tensor, dtype: torch.dtype) -> None:
-        deviation, mean = torch.std_mean(train.double(), dim=0, correction=0)
-        # Rounding leaves a constant float32 feature a deviation of up to about 1e-7 of its size.
-        self.varying = deviation > 1e-6 * mean.abs()
-        self.width = train.shape[1]
-        self._mean, self._deviation = mean[self.varying], deviation[self.varying]
-        self._dtype = dtype
-
-    def __call__(self, features: Tensor, split: str) -> Tensor:
-        if not features.isfinite().all():
-            raise ValueError(f"the encoder's features of {split} are not finite")
-        scaled: Tensor = (features[:, self.varying].double() - self._mean) / self._deviation
-        return scaled.to(self._dtype)
-
-
-def _on_val(fit: _logistic.Fit, val: Tensor, targets: Tensor, seen: Tensor) -> tuple[list[Any], list[Any]]:
+def _on_val(fit: _logistic.Fit, val: Tensor, targets: Tensor, seen: SeenClasses) -> tuple[list[Any], list[Any]]:
     """Accuracy over all of val, and log-loss over the examples whose class train has (of others it is infinite)."""
-    known = torch.isin(targets, seen)
-    if not known.any():
-        raise ValueError("no example of val has a class that train has; the penalty cannot be chosen")
-    compact = torch.searchsorted(seen, targets[known])
-    accuracy, loss = _logistic.judge(fit.weights, fit.biases, val[known], compact)
+    known = seen.known(targets)
+    accuracy, loss = _logistic.judge(fit.weights, fit.biases, val[known], seen.compact(targets[known]))
     return (accuracy * known.double().mean()).tolist(), loss.tolist()
-
-
-def _unseen(task: Task, seen: Tensor) -> list[str]:
-    missing = sorted(set(range(len(task.classes))) - set(seen.tolist()))
-    if not missing:
-        return []
-    named = ", ".join(task.classes[index] for index in missing[:5]) + (", ..." if len(missing) > 5 else "")
-    return [f"{len(missing)} of {len(task.classes)} classes never occur in train and are never predicted: {named}"]

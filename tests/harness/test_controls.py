@@ -65,6 +65,7 @@ def test_calibration_gives_the_statistics_of_the_data() -> None:
     assert torch.allclose(encoded.std(0), torch.ones(3), atol=0.05)
     assert all(torch.equal(value, before[name]) for name, value in method.named_parameters()), "no weight changes"
     assert not any(module.training for module in method.modules())
+    assert method.norm.momentum == 0.1, "fine-tuning starts from it"
 
 
 def test_calibration_is_the_same_each_time() -> None:
