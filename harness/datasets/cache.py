@@ -176,7 +176,7 @@ def _planned(choice: DatasetChoice) -> Dataset:
             f"dataset {choice.name!r} was planned in version {choice.version}, but version {kind.version} is "
             "installed here; plan again, or install the same version on every machine"
         )
-    dataset = kind(_config(kind, choice.config))
+    dataset = kind(_config(kind, {**choice.config, **choice.location}))
     if canonical(dataset.content()) != canonical(choice.content):
         raise DatasetError(f"the files of dataset {choice.name!r} are not those that were planned; plan again")
     return dataset
@@ -210,7 +210,7 @@ def _identity(dataset: Dataset) -> Mapping[str, Any]:
         "format": FORMAT_VERSION,
         "name": dataset.name,
         "version": dataset.version,
-        "config": dataset.config,
+        "config": {key: value for key, value in canonical(dataset.config).items() if key not in dataset.locations},
         "content": dataset.content(),
     }
 
