@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,35 +17,36 @@ from harness.datasets.cache import default_cache
 #: A file that was changed so recently may change again within the same tick of its clock: it is not remembered.
 SETTLED_NS = 2_000_000_000
 
-#: [size, mtime_ns, sha256] by absolute path.
+#: [size, mtime_ns, sha256] by name inside the folder.
 _Known = dict[str, list[int | str]]
 
 
-def file_digests(files: Mapping[str, Path]) -> dict[str, str]:
-    """sha256 of every file, by the names given. What was read before and has kept its size and time is not read again.
+def file_digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """sha256 of files by their names inside a folder. What was read before and has kept its size and time is not read
+    again.
 
     Raises:
         DatasetError: names the files that cannot be read.
     """
-    memory = _memory(files)
+    memory = _memory(folder)
     known = _recall(memory)
     stats: dict[str, os.stat_result] = {}
     found: dict[str, str] = {}
     failures: list[str] = []
-    for name, path in files.items():
+    for name in names:
         try:
-            stats[name] = path.stat()
+            stats[name] = os.stat(f"{folder}/{name}")  # noqa: PTH116 - a Path each takes longer than the look
         except OSError as error:
-            failures.append(f"{path}: {error.strerror}")
+            failures.append(f"{folder / name}: {error.strerror}")
             continue
-        entry = known.get(str(path))
+        entry = known.get(name)
         if entry and entry[:2] == [stats[name].st_size, stats[name].st_mtime_ns]:
             found[name] = str(entry[2])
     missing = [name for name in stats if name not in found]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, digest in zip(missing, pool.map(lambda name: _digest(files[name]), missing), strict=True):
+        for name, digest in zip(missing, pool.map(lambda name: _digest(folder / name), missing), strict=True):
             if isinstance(digest, OSError):
-                failures.append(f"{files[name]}: {digest.strerror}")
+                failures.append(f"{folder / name}: {digest.strerror}")
             else:
                 found[name] = digest
     if failures:
@@ -54,9 +55,9 @@ def file_digests(files: Mapping[str, Path]) -> dict[str, str]:
         settled = time.time_ns() - SETTLED_NS
         for name in missing:
             if stats[name].st_mtime_ns < settled:
-                known[str(files[name])] = [stats[name].st_size, stats[name].st_mtime_ns, found[name]]
+                known[name] = [stats[name].st_size, stats[name].st_mtime_ns, found[name]]
         _remember(memory, known)
-    return {name: found[name] for name in files}
+    return {name: found[name] for name in names}
 
 
 def digest_of_files(digests: Mapping[str, str]) -> str:
@@ -73,10 +74,9 @@ def _digest(path: Path) -> str | OSError:
         return error
 
 
-def _memory(files: Mapping[str, Path]) -> Path:
-    """Where the digests of these files are kept: one file of the cache for each folder that holds them all."""
-    common = os.path.commonpath([str(path.parent) for path in files.values()])
-    return default_cache() / "digests" / f"{hashlib.sha256(common.encode()).hexdigest()[:16]}.json"
+def _memory(folder: Path) -> Path:
+    """Where the digests of a folder's files are kept in the cache."""
+    return default_cache() / "digests" / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}.json"
 
 
 def _recall(memory: Path) -> _Known:

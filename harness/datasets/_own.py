@@ -8,7 +8,7 @@ import os
 import re
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,8 +88,8 @@ class OwnImages(Dataset):
         """[C, H, W] of every image, from the first one where the settings do not say."""
 
     @abstractmethod
-    def files(self) -> Mapping[str, Path]:
-        """All files that decide the examples, by names that do not change when the folder moves."""
+    def files(self) -> Sequence[str]:
+        """All files that decide the examples, by their names inside `folder`."""
 
     @abstractmethod
     def images(self, ids: Ids) -> Images:
@@ -99,7 +99,7 @@ class OwnImages(Dataset):
     def where(self, row: int) -> str:
         """An example as people find it: file, and row in it."""
 
-    @property
+    @cached_property
     def root(self) -> Path:
         """The path of the settings, absolute.
 
@@ -110,6 +110,11 @@ class OwnImages(Dataset):
         if not path.exists():
             raise DatasetError(f"there is no {path}; a relative `path` starts where the suite lies")
         return path
+
+    @property
+    def folder(self) -> Path:
+        """The root, or where it lies if it is a file."""
+        return self.root if self.root.is_dir() else self.root.parent
 
     @property
     def folds(self) -> int:
@@ -156,7 +161,7 @@ class OwnImages(Dataset):
 
     @cached_property
     def _digests(self) -> dict[str, str]:
-        return file_digests(self.files())
+        return file_digests(self.folder, self.files())
 
     @cached_property
     def _classes(self) -> tuple[str, ...]:

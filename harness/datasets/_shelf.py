@@ -113,9 +113,9 @@ class ArrayImages(OwnImages):
             raise DatasetError(listed("images differ in shape", [f"{a}: {list(s)}" for a, s in shapes.items()]))
         return next(iter(shapes.values()))
 
-    def files(self) -> Mapping[str, Path]:
+    def files(self) -> Sequence[str]:
         arrays = [a for part in self._pieces for a in (part.images, part.labels, part.groups) if a]
-        return {self._relative(array.file): array.file for array in arrays}
+        return sorted({array.file.name for array in arrays})
 
     def images(self, ids: Ids) -> Images:
         out = np.empty((len(ids), *self.shape()), np.uint8)
@@ -139,9 +139,6 @@ class ArrayImages(OwnImages):
     def _starts(self) -> list[int]:
         sizes = [part.images.shape[0] for part in self._pieces]
         return [sum(sizes[:place]) for place in range(len(sizes))]
-
-    def _relative(self, file: Path) -> str:
-        return file.name if file == self.root else file.relative_to(self.root).as_posix()
 
 
 def parts_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,9 +96,8 @@ class ImageFolder(PictureImages):
             alike=_first_alike([self._digests[example.name] for example in found]),
         )
 
-    def files(self) -> Mapping[str, Path]:
-        tables = {name: self.root / name for name in _tables(self.root, self.config).values()}
-        return tables | {example.name: self.root / example.name for example in self._found}
+    def files(self) -> Sequence[str]:
+        return [*_tables(self.root, self.config).values(), *(example.name for example in self._found)]
 
     def pictures(self, ids: Ids) -> Iterator[tuple[int, Encoded]]:
         for place, row in enumerate(ids.tolist()):
@@ -185,10 +184,10 @@ def _holds(path: Path, others: object) -> bool:
 def _from_folder(root: Path, folder: Path, split: SplitName | None) -> list[Example]:
     """Classes are the folders in `folder`, at whatever depth below them the pictures lie."""
     found = []
-    for path in _pictures(folder):
-        inside = path.relative_to(folder).parts
-        label = inside[0] if len(inside) > 1 else None
-        found.append(Example(path.relative_to(root).as_posix(), split, label))
+    prefix = "" if folder == root else f"{folder.relative_to(root).as_posix()}/"
+    for name in _pictures(folder):
+        label, inner, _ = name.partition("/")
+        found.append(Example(prefix + name, split, label if inner else None))
     if not found:
         others = sorted({path.suffix or path.name for path in folder.rglob("*") if path.is_file()})
         raise DatasetError(
@@ -206,10 +205,12 @@ def _from_folder(root: Path, folder: Path, split: SplitName | None) -> list[Exam
     return found
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
-    """Files with a picture's ending; what is hidden is left out, links are followed, once."""
+def _pictures(folder: Path) -> Iterator[str]:
+    """Names in the folder, at any depth, with a picture's ending; what is hidden is left out, links are followed,
+    once. Text, not Path: there may be a million."""
     seen: set[tuple[int, int]] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
+        prefix = place[len(str(folder)) + 1 :] + "/" if len(place) > len(str(folder)) else ""
         status = os.stat(place)  # noqa: PTH116
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
@@ -217,8 +218,8 @@ def _pictures(folder: Path) -> Iterator[Path]:
         seen.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS:
-                yield Path(place) / name
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS:  # noqa: PTH122
+                yield prefix + name
 
 
 def _from_table(root: Path, config: ImagesConfig, table: Table, split: SplitName | None) -> list[Example]:

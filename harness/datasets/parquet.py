@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -99,8 +99,8 @@ class Parquet(PictureImages):
             groups=self._column(self.config.group) if self.config.group else None,
         )
 
-    def files(self) -> Mapping[str, Path]:
-        return self._shards
+    def files(self) -> Sequence[str]:
+        return list(self._shards)
 
     def pictures(self, ids: Ids) -> Iterator[tuple[int, Encoded]]:
         start = 0
