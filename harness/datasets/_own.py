@@ -57,6 +57,7 @@ class OwnConfig(Settings):
     leaks: Literal["refuse", "allow"] = "refuse"
 
     def __post_init__(self) -> None:
+        require_inside(train=self.train, val=self.val, test=self.test)
         for name, share in (("val", self.val), ("test", self.test)):
             if isinstance(share, (int, float)) and not (0 < share < 1 or (share >= 1 and float(share).is_integer())):
                 raise ValueError(f"{name}: {share} is neither a share between 0 and 1 nor a number of examples")
@@ -70,6 +71,15 @@ class OwnConfig(Settings):
             raise ValueError("classes: one of them is listed twice")
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", self.task):
             raise ValueError(f"task: {self.task!r} may hold letters, digits, _ and - only")
+
+
+def require_inside(**names: int | float | str | None) -> None:
+    """Raises:
+    ValueError: a setting names something outside `path`, which would not be found again where the folder moves.
+    """
+    for setting, name in names.items():
+        if isinstance(name, str) and (Path(name).is_absolute() or ".." in Path(name).parts):
+            raise ValueError(f"{setting}: {name} does not lie inside `path`; give its name in there")
 
 
 class OwnImages(Dataset):

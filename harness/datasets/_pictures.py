@@ -6,6 +6,7 @@ import math
 import os
 import tempfile
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -60,19 +61,28 @@ class PictureImages(OwnImages):
     def shape(self) -> tuple[int, int, int]:
         if self.config.size is not None:
             return (self.config.channels, *self.config.size)
-        rows = np.unique(np.linspace(0, len(self._catalogue) - 1, LOOKED_AT).astype(np.int64))
-        sizes: dict[int, tuple[int, int]] = {}
-        failures = []
-        for place, picture in self.pictures(rows):
-            try:
-                sizes[int(rows[place])] = own_size(picture)
-            except UnreadableError as error:
-                failures.append(f"{self.where(int(rows[place]))}: {error}")
+        every = np.arange(len(self._catalogue))
+        sizes, failures = self._heads(every[:: max(len(every) // LOOKED_AT, 1)])
+        if failures or len(set(sizes.values())) > 1:
+            sizes, failures = self._heads(every)  # something is wrong: then tell all of it
         if failures:
             raise self._unreadable(failures)
-        first = sizes[min(sizes)]
-        self._require_one_size(first, {row: size for row, size in sizes.items() if size != first}, min(sizes))
-        return (self.config.channels, *first)
+        usual = Counter(sizes.values()).most_common(1)[0][0]
+        normal = next(row for row, size in sizes.items() if size == usual)
+        self._require_one_size(usual, {row: size for row, size in sizes.items() if size != usual}, normal)
+        return (self.config.channels, *usual)
+
+    def _heads(self, rows: Ids) -> tuple[dict[int, tuple[int, int]], list[str]]:
+        """(height, width) by row of the catalogue, and what is wrong with those that cannot be read."""
+        sizes: dict[int, tuple[int, int]] = {}
+        failures = {}
+        for place, picture in self.pictures(rows):
+            row = int(rows[place])
+            try:
+                sizes[row] = own_size(picture)
+            except UnreadableError as error:
+                failures[row] = f"{self.where(row)}: {error}"
+        return dict(sorted(sizes.items())), [failures[row] for row in sorted(failures)]
 
     def images(self, ids: Ids) -> Images:
         out = _scratch((len(ids), *self._shape))

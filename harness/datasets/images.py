@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from harness.datasets._catalogue import Catalogue, listed
 from harness.datasets._dataset import SPLITS, DatasetError, SplitName
 from harness.datasets._decoding import Encoded
-from harness.datasets._own import Ids
+from harness.datasets._own import Ids, require_inside
 from harness.datasets._pictures import PictureConfig, PictureImages
 from harness.datasets._splits import SPELLINGS, UNDECIDED
 from harness.datasets._tables import Table, read_table
@@ -43,6 +43,7 @@ class ImagesConfig(PictureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_inside(table=self.table, images=self.images)
         named = [
             s for s, value in (("train", self.train), ("val", self.val), ("test", self.test)) if isinstance(value, str)
         ]
@@ -167,7 +168,7 @@ def _split_folders(root: Path, config: ImagesConfig) -> dict[SplitName, Path]:
     found |= {split: root / name for split, name in named.items()}
     strays = [path for path in inner if found and path not in found.values() and not _holds(path, found.values())]
     strays = [path for path in strays if next(_pictures(path), None)]
-    if strays:
+    if strays and not named:
         raise DatasetError(
             listed(
                 f"{root} has folders named after splits, and beside them pictures in", [str(path) for path in strays]

@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from harness.datasets import Dataset, DatasetError
 from harness.datasets._procedural import words
+from harness.datasets.cache import Materialised, materialise
 
 SIZE = 200
 CLASSES = ("cat", "dog")
@@ -100,3 +103,15 @@ WRITTEN: Mapping[str, Callable[[Path], Path]] = {
     "images": _images,
     "parquet": _parquet,
 }
+
+
+def written(dataset: Dataset, folder: Path) -> Materialised:
+    """The dataset as workers see it, in a cache below `folder`."""
+    return materialise(dataset, folder / "cache")
+
+
+def refused(dataset: Dataset, folder: Path, says: str) -> bool:
+    """Whether writing the dataset fails with a message that matches `says`, and leaves nothing."""
+    with pytest.raises(DatasetError, match=f"(?s){says}"):
+        written(dataset, folder)
+    return not [path for path in folder.glob("cache/*") if path.suffix != ".lock"]
