@@ -22,12 +22,14 @@ class Catalogue:
     Attributes:
         given: int8 [N], the index in `SPLITS` of the split that the files say, or `UNDECIDED`.
         labels: names of classes [N]; None for a corpus without labels.
+        classes: all there may be, in order, where the files say so.
         groups: names of groups [N], or None.
         alike: int64 [N]; equal codes are known to be the same example, which must not fall into two splits.
     """
 
     given: NDArray[np.int8]
     labels: NDArray[np.str_] | None = None
+    classes: tuple[str, ...] = ()
     groups: NDArray[np.str_] | None = None
     alike: NDArray[np.int64] | None = None
 
@@ -77,10 +79,11 @@ def check_classes(
     """
     counts = {split: np.bincount(labels[ids], minlength=len(classes)) for split, ids in parts.items()}
     total = np.bincount(labels, minlength=len(classes))
-    if len(classes) < 2:
-        raise DatasetError(f"all examples are of the class {classes[0]!r}; a task needs two classes at least")
-    if folds and total.min() < folds:
-        few = [f"{classes[k]!r}: {total[k]}" for k in np.flatnonzero(total < folds).tolist()]
+    if np.count_nonzero(total) < 2:
+        only = classes[int(total.argmax())]
+        raise DatasetError(f"all examples are of the class {only!r}; a task needs two classes at least")
+    few = [f"{classes[k]!r}: {total[k]}" for k in np.flatnonzero((total > 0) & (total < folds)).tolist()]
+    if few:
         raise DatasetError(
             listed(f"classes with fewer examples than the {folds} folds", few)
             + "\nadd examples, leave these classes out, or ask for fewer folds"

@@ -179,7 +179,7 @@ class OwnImages(Dataset):
         assert labels is not None
         if self.config.classes:
             check_known(labels, self.config.classes)
-        return self.config.classes or class_names(labels)
+        return self.config.classes or self._catalogue.classes or class_names(labels)
 
     @cached_property
     def _labels(self) -> Ids | None:

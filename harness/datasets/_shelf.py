@@ -122,6 +122,7 @@ class ArrayImages(OwnImages):
         for start, part in zip(self._starts, self._pieces, strict=True):
             size = part.images.shape[0]
             mine = np.flatnonzero((ids >= start) & (ids < start + size))
+            mine = mine[np.argsort(ids[mine])]  # in the order of the file
             if len(mine):
                 values = part.images.values()
                 step = max(_CHUNK // max(values[0].nbytes, 1), 1)

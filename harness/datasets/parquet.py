@@ -93,9 +93,12 @@ class Parquet(PictureImages):
             )
         if not undecided and SPLITS.index("train") not in codes:
             raise DatasetError(f"{self.root}: nothing to train on; name it with `train`, or mend `path`")
+        named = self._names if self.config.labels == "given" else []
+        labels = self._labelled(named) if self.config.labels == "given" else None
         return Catalogue(
             given=codes,
-            labels=self._labelled() if self.config.labels == "given" else None,
+            labels=labels,
+            classes=tuple(named),
             groups=self._column(self.config.group) if self.config.group else None,
         )
 
@@ -156,13 +159,18 @@ class Parquet(PictureImages):
         found: list[bytes | None] = (cells.struct.field("bytes") if cells.dtype == pl.Struct else cells).to_list()
         return found
 
-    def _labelled(self) -> NDArray[np.str_]:
+    @cached_property
+    def _names(self) -> list[str]:
+        return _huggingface_names(next(iter(self._shards.values())), self.config.label)
+
+    def _labelled(self, names: list[str]) -> NDArray[np.str_]:
         labels = self._column(self.config.label)
-        names = _huggingface_names(next(iter(self._shards.values())), self.config.label)
         if not names:
             return labels
         codes = [int(label) if label.isdecimal() else -1 for label in labels.tolist()]
-        wrong = [f"{self.where(row)}: {labels[row]!r}" for row, code in enumerate(codes) if not 0 <= code < len(names)]
+        wrong = [
+            f"{self.where(row)}: {str(labels[row])!r}" for row, code in enumerate(codes) if not 0 <= code < len(names)
+        ]
         if wrong:
             raise DatasetError(listed(f"labels beyond the {len(names)} classes of the metadata", wrong))
         return np.array(names)[codes]
