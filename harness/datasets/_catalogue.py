@@ -86,13 +86,13 @@ def check_classes(
     if few:
         raise DatasetError(
             listed(f"classes with fewer examples than the {folds} folds", few)
-            + "\nadd examples, leave these classes out, or ask for fewer folds"
+            + "\n  add examples, leave these classes out, or ask for fewer folds"
         )
     alone = [f"{classes[k]!r}" for k in np.flatnonzero(total == 1).tolist()]
     if alone:
         raise DatasetError(
             listed("classes with one example, which cannot be both learnt and tested", alone)
-            + "\nadd examples, or leave these classes out"
+            + "\n  add examples, or leave these classes out"
         )
     unlearnable = []
     for k in np.flatnonzero((counts["train"] == 0) & (total > 0)).tolist():
@@ -101,7 +101,7 @@ def check_classes(
     if unlearnable:
         raise DatasetError(
             listed("classes without an example in train", unlearnable)
-            + "\nadd some to train, leave these classes out, or give other shares or another `seed`"
+            + "\n  add some to train, leave these classes out, or give other shares or another `seed`"
         )
 
 

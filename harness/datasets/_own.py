@@ -269,5 +269,5 @@ class OwnImages(Dataset):
                 listed(
                     f"{len(shared):,} {what} lie in two {across}, so that the test would be of what was learnt", shared
                 )
-                + "\ntake them out of one, or say `leaks: allow`"
+                + "\n  take them out of one, or say `leaks: allow`"
             )

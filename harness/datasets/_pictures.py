@@ -113,7 +113,7 @@ class PictureImages(OwnImages):
 
     def _unreadable(self, failures: list[str]) -> DatasetError:
         what = f"{len(failures):,} pictures cannot be read" if len(failures) > 1 else "a picture cannot be read"
-        return DatasetError(listed(what, failures) + "\nmend them, or take them out")
+        return DatasetError(listed(what, failures) + "\n  mend them, or take them out")
 
     def _require_one_size(self, usual: tuple[int, int], odd: dict[int, tuple[int, int]], normal: int | None) -> None:
         """Raises:
@@ -125,7 +125,7 @@ class PictureImages(OwnImages):
         example = [] if normal is None else [f"{self.where(normal)}: {usual[0]} x {usual[1]}"]
         raise DatasetError(
             listed("pictures differ in size (height x width)", [*example, *notes])
-            + "\ngive the size that all are brought to, as in `size: [64, 64]`"
+            + "\n  give the size that all are brought to, as in `size: [64, 64]`"
         )
 
 

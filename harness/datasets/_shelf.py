@@ -285,7 +285,7 @@ def _pixels(values: NDArray[Any], rows: Ids, array: NamedArray, layout: Layout |
                 notes.append(f"image {rows[place]}: {wrong[0]:g}")
             raise DatasetError(
                 listed(f"{array}: images as {values.dtype} must be finite and lie in [0, 1]", notes)
-                + "\nmend these, or scale all (by 1/255, say), or store uint8"
+                + "\n  mend these, or scale all (by 1/255, say), or store uint8"
             )
         values = np.rint(values * 255).astype(np.uint8)
     elif values.dtype == np.bool_:

@@ -46,7 +46,7 @@ class Table:
         values = [(value or "").strip() for value in self.columns[name]]
         empty = [self.where(row) for row, value in enumerate(values) if not value]
         if empty:
-            raise DatasetError(listed(f"no {name!r} in", empty) + "\nfill these cells, or take the rows out")
+            raise DatasetError(listed(f"no {name!r} in", empty) + "\n  fill these cells, or take the rows out")
         return values
 
     def usual(self, what: str) -> str | None:
@@ -103,7 +103,7 @@ def _list(path: Path) -> Table:
         shown = odd or [f"{path}, line 1: {lines[0]!r}"]
         raise DatasetError(
             listed("a list has a file a line, and after a blank its label, on every line alike; not so", shown)
-            + "\nfor names with blanks, or more columns, write a .csv with a head"
+            + "\n  for names with blanks, or more columns, write a .csv with a head"
         )
     return Table(
         path=path,

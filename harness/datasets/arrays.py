@@ -86,7 +86,7 @@ class Arrays(ArrayImages):
             except Exception as error:  # safetensors has an exception of its own, which it does not export by type
                 failures.append(f"{file}: {error}")
         if failures:
-            raise DatasetError(listed("files of arrays that cannot be read", failures) + "\nget them again")
+            raise DatasetError(listed("files of arrays that cannot be read", failures) + "\n  get them again")
         return shelf
 
 

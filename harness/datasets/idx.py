@@ -60,7 +60,7 @@ class Idx(ArrayImages):
             except DatasetError as error:
                 failures.append(str(error))
         if failures:
-            raise DatasetError(listed("damaged IDX files", failures) + "\nget them again")
+            raise DatasetError(listed("damaged IDX files", failures) + "\n  get them again")
         return shelf
 
 

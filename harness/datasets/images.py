@@ -87,7 +87,7 @@ class ImageFolder(PictureImages):
             bare = [example.name for example in found if example.label is None]
             raise DatasetError(
                 listed(f"{self.root}: {len(labels):,} pictures lie in folders of classes, but these do not", bare)
-                + "\nmove them, or say `labels: none` if this is a corpus without labels"
+                + "\n  move them, or say `labels: none` if this is a corpus without labels"
             )
         groups = np.array([example.group for example in found]) if self.config.group else None
         return Catalogue(
@@ -173,7 +173,7 @@ def _split_folders(root: Path, config: ImagesConfig) -> dict[SplitName, Path]:
             listed(
                 f"{root} has folders named after splits, and beside them pictures in", [str(path) for path in strays]
             )
-            + "\nname the folders with `train`, `val` and `test`, or take these out"
+            + "\n  name the folders with `train`, `val` and `test`, or take these out"
         )
     return found
 
@@ -202,7 +202,7 @@ def _from_folder(root: Path, folder: Path, split: SplitName | None) -> list[Exam
         if path.is_dir() and not path.name.startswith(".") and path.name not in full
     ]
     if empty and full != {None}:
-        raise DatasetError(listed("folders of classes without a picture", empty) + "\nfill them, or take them out")
+        raise DatasetError(listed("folders of classes without a picture", empty) + "\n  fill them, or take them out")
     return found
 
 
@@ -249,7 +249,7 @@ def _from_table(root: Path, config: ImagesConfig, table: Table, split: SplitName
     if missing:
         raise DatasetError(
             listed(f"{len(missing):,} of {len(files):,} files of a table are not there", missing)
-            + "\n`images` is the folder inside `path` from which a table names its files"
+            + "\n  `images` is the folder inside `path` from which a table names its files"
         )
     if twice:
         raise DatasetError(listed("files that stand in a table twice", twice))

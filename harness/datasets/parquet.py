@@ -89,7 +89,7 @@ class Parquet(PictureImages):
         if undecided and len(undecided) < len(given):
             raise DatasetError(
                 listed(f"{self.root}: names of some files tell their split, but not of these", undecided)
-                + "\nname them with `train`, `val` and `test`"
+                + "\n  name them with `train`, `val` and `test`"
             )
         if not undecided and SPLITS.index("train") not in codes:
             raise DatasetError(f"{self.root}: nothing to train on; name it with `train`, or mend `path`")
@@ -186,7 +186,7 @@ class Parquet(PictureImages):
             whole += table[name].cast(pl.String).to_list()
         empty = [self.where(row) for row, value in enumerate(whole) if value is None or not value.strip()]
         if empty:
-            raise DatasetError(listed(f"no {name!r} in", empty) + "\nfill these cells, or take the rows out")
+            raise DatasetError(listed(f"no {name!r} in", empty) + "\n  fill these cells, or take the rows out")
         return np.array(whole)
 
 
