@@ -14,15 +14,13 @@ systems), several write and one rename wins.
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import logging
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +33,7 @@ from torch import Tensor
 from harness.configuration import restore
 from harness.datasets import Dataset, DatasetError, SplitName, Task, roster
 from harness.datasets._columns import DenseColumn, RaggedColumn, Subset, UnlabelledSource
+from harness.datasets._lock import locked
 from harness.datasets._writer import ColumnFile, Role, digest_of, digest_of_all, unwritable, write_all
 from harness.identity import canonical, fingerprint
 from harness.plan import DatasetChoice
@@ -210,7 +209,7 @@ def materialise(dataset: Dataset, cache: Path | None = None) -> Materialised:
         pass  # the usual case on a new machine; looked at again under the lock
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _lock(folder.with_name(f"{folder.name}.lock")) as alone:
+        with locked(folder.with_name(f"{folder.name}.lock")) as alone:
             return _open_or_write(dataset, folder, identity, alone)
     except OSError as error:
         raise unwritable(dataset, root, error) from error
@@ -339,24 +338,6 @@ def _read_meta(folder: Path) -> tuple[str, tuple[ColumnFile, ...]]:
         if size != file.size:
             raise _UnusableError(f"{folder / file.path} has {size} bytes instead of {file.size}")
     return digest, files
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[bool]:
-    """Wait until no other process holds `path`; False where the file system has no locks.
-
-    The kernel releases it when its holder ends, however it ends.
-    """
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
-                raise
-            _log.warning("%s: this file system has no locks (%s); going on without", path.parent, error.strerror)
-            yield False
-        else:
-            yield True
 
 
 def _config(kind: type[Dataset], values: Mapping[str, Any]) -> Any:
