@@ -78,6 +78,12 @@ def defaults(settings: type) -> dict[str, Any]:
     return found
 
 
+def required(settings: type) -> list[str]:
+    """The fields of a configuration that have no default: what a suite must say."""
+    given = defaults(settings)
+    return [field.name for field in dataclasses.fields(settings) if field.name not in given]
+
+
 def restore(settings: type[T], plain: Mapping[str, Any]) -> T:
     """A configuration from its plain values, as a plan holds them.
 

@@ -40,7 +40,10 @@ def canonical(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): canonical(item) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        # What does not count when two values are compared does not count here either.
+        return {
+            field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value) if field.compare
+        }
     if isinstance(value, (set, frozenset)):
         return sorted((canonical(item) for item in value), key=json.dumps)
     if isinstance(value, float):

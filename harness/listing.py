@@ -8,6 +8,7 @@ from importlib import resources
 from typing import get_args
 
 from harness import datasets, protocols
+from harness.configuration import required
 from methods import Method, Modality, Spec
 from methods import roster as method_roster
 
@@ -51,12 +52,11 @@ def list_datasets() -> Listing:
 
 
 def _described(dataset: type[datasets.Dataset]) -> tuple[str, str, str, str]:
-    """At the default settings; a dataset that has none, because it needs a folder of the user's, says so."""
-    try:
-        chosen = dataset(dataset.Config())
-        spec, tasks = chosen.spec, chosen.tasks.values()
-    except (TypeError, ValueError, OSError):
-        return ("", "", "", "needs settings")
+    """At the default settings; a dataset that has none, because it is made of the user's files, says what it needs."""
+    if missing := required(dataset.Config):
+        return ("", "", "", f"{_first_sentence(dataset.__doc__)} Needs {', '.join(missing)}.")
+    chosen = dataset(dataset.Config())
+    spec, tasks = chosen.spec, chosen.tasks.values()
     shape = " x ".join(map(str, spec.shape)) or "ragged"
     return (
         spec.modality,

@@ -16,12 +16,17 @@ UNTRAINED, SUPERVISED, RAW = "untrained", "supervised", "raw"
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetChoice:
-    """A dataset under one configuration, and what identifies its content."""
+    """A dataset under one configuration, and what identifies its content.
+
+    Attributes:
+        location: the fields of the configuration that say where files lie, absolute; not part of identity.
+    """
 
     name: str
     version: int
     config: Mapping[str, Any]
     content: Mapping[str, Any] = field(default_factory=dict)
+    location: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @cached_property
     def text(self) -> str:

@@ -74,7 +74,7 @@ def build_plan(draft: Draft, rosters: Rosters, only: Sequence[str] = ()) -> Plan
     if suite is None:
         raise SuiteErrors(mistakes)
     methods = resolve_methods(draft.methods, suite, rosters, report)
-    datasets = resolve_datasets(draft.datasets, rosters, report)
+    datasets = resolve_datasets(draft.datasets, rosters, draft.document.folder, report)
     protocols = resolve_protocols(draft.protocols, rosters, report)
     _check_settings(suite, report)
     _check_tasks(suite, datasets, report)

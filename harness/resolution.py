@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.configuration import check, defaults, layered, restore
-from harness.datasets import Task
+from harness.datasets import Dataset, DatasetError, Task
 from harness.identity import canonical
 from harness.mistakes import Route, suggestion
 from harness.plan import RAW, DatasetChoice
@@ -20,6 +22,8 @@ from methods import Method, Preset, Spec, TaskKind, Training
 
 #: Takes note of a mistake at a place; resolving goes on with what is left.
 Report = Callable[[Route, str], None]
+#: The folder to which a path written at a place is relative.
+FolderOf = Callable[[Route], Path]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,19 +109,21 @@ def resolve_methods(entries: Sequence[Located], suite: Suite, rosters: Rosters, 
     return found
 
 
-def resolve_datasets(entries: Sequence[Located], rosters: Rosters, report: Report) -> list[ResolvedDataset]:
+def resolve_datasets(
+    entries: Sequence[Located], rosters: Rosters, folder_of: FolderOf, report: Report
+) -> list[ResolvedDataset]:
     """Datasets with their configurations, and what encoders for them are pretrained on."""
     labels: dict[str, Route] = {}
     corpora: dict[str, Corpus | None] = {}
     for route, entry in entries:
         _take(labels, entry.label, route, report)
         corpora.setdefault(
-            entry.label, _corpus(route, entry.name, entry.config, entry.pretrain.said(), rosters, report)
+            entry.label, _corpus(route, entry.name, entry.config, entry.pretrain.said(), rosters, folder_of, report)
         )
     found = []
     for route, entry in entries:
         judged = corpora[entry.label]
-        pretrained = judged if entry.pretrain_on is None else _other(route, entry, corpora, rosters, report)
+        pretrained = judged if entry.pretrain_on is None else _other(route, entry, corpora, rosters, folder_of, report)
         if judged is not None and pretrained is not None and labels[entry.label] == route:
             found.append(ResolvedDataset(route=route, label=entry.label, judged=judged, pretrained=pretrained))
     return found
@@ -222,6 +228,7 @@ def _corpus(
     config: Mapping[str, Any],
     pretrain: Mapping[str, Any],
     rosters: Rosters,
+    folder_of: FolderOf,
     report: Report,
 ) -> Corpus | None:
     kind = rosters.datasets.get(name)
@@ -232,18 +239,37 @@ def _corpus(
     if settings is None:
         return None
     try:
-        dataset = kind(settings)
+        dataset = kind(_settled(settings, kind, route, folder_of))
+        plain = canonical(dataset.config)
         choice = DatasetChoice(
-            name=name, version=kind.version, config=canonical(settings), content=canonical(dataset.content())
+            name=name,
+            version=kind.version,
+            config={key: value for key, value in plain.items() if key not in kind.locations},
+            content=canonical(dataset.content()),
+            location={key: value for key, value in plain.items() if key in kind.locations},
         )
         return Corpus(choice=choice, spec=dataset.spec, tasks=dataset.tasks, pretrain=pretrain)
-    except (OSError, ValueError) as error:
+    except (DatasetError, OSError, ValueError) as error:
         report(route, f"the dataset {name} cannot be used: {error}")
         return None
 
 
+def _settled(settings: Any, kind: type[Dataset], route: Route, folder_of: FolderOf) -> Any:
+    """Paths made absolute: workers have other working directories, and a suite means the files beside it."""
+    absolute = {}
+    for name in sorted(kind.locations):
+        written = Path(getattr(settings, name)).expanduser()
+        absolute[name] = os.path.abspath(folder_of((*route, "config", name)) / written)  # noqa: PTH100 - keeps links
+    return dataclasses.replace(settings, **absolute) if absolute else settings
+
+
 def _other(
-    route: Route, entry: DatasetEntry, corpora: Mapping[str, Corpus | None], rosters: Rosters, report: Report
+    route: Route,
+    entry: DatasetEntry,
+    corpora: Mapping[str, Corpus | None],
+    rosters: Rosters,
+    folder_of: FolderOf,
+    report: Report,
 ) -> Corpus | None:
     """The corpus of `pretrain_on`: that of another entry, trained on as it says there; or any dataset."""
     assert entry.pretrain_on is not None
@@ -256,4 +282,4 @@ def _other(
     if name not in rosters.datasets:
         report((*place, "name"), unknown("dataset", name, {**rosters.datasets, **corpora}))
         return None
-    return _corpus(place, name, config, {}, rosters, report)
+    return _corpus(place, name, config, {}, rosters, folder_of, report)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from harness.configuration import Complaint, complaints
+from harness.configuration import Complaint, complaints, required
 from harness.mistakes import Mistake, Place, Route, SuiteErrors, brief, suggestion
 from harness.rosters import Rosters
 from harness.suite import DatasetEntry, MethodEntry, ProtocolEntry, Suite
@@ -113,9 +113,10 @@ def _spelled_out(data: dict[str, Any], rosters: Rosters) -> dict[str, Any]:
     return data
 
 
-def _entries(value: Any, roster: Mapping[str, object]) -> Any:
+def _entries(value: Any, roster: Mapping[str, Any]) -> Any:
     if value == "all":
-        return [{"name": name} for name in roster]
+        # All that can be had by its name alone: a dataset in a folder of the user's is named on purpose.
+        return [{"name": name} for name, kind in roster.items() if not required(kind.Config)]
     if isinstance(value, list):
         return [{"name": item} if isinstance(item, str) else copy.copy(item) for item in value]
     return value

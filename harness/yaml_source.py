@@ -44,6 +44,12 @@ class Document:
     def place(self, route: Route) -> Place:
         return self.places[self.written(route)]
 
+    def folder(self, route: Route) -> Path:
+        """What a path written at `route` is relative to: the folder of the file; for an option of the command line,
+        the working directory."""
+        place = self.place(route)
+        return Path() if place.line is None else Path(place.source).parent
+
     def mistake(self, route: Route, message: str) -> Mistake:
         return Mistake(self.place(route), route, message)
 

@@ -76,12 +76,15 @@ class Dataset(ABC):
         version: bump when the content may change.
         licence: of the examples, for the report.
         Config: a frozen dataclass deriving from `methods.Settings`.
+        locations: fields of the Config that are paths to the user's files. They are not part of identity: `content`
+            says what lies there, and a folder that moves is the same data.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
     licence: ClassVar[str]
     Config: ClassVar[type[Settings]]
+    locations: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, config: Any) -> None:
         self.config = config

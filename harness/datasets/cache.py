@@ -14,15 +14,13 @@ systems), several write and one rename wins.
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import logging
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +30,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.configuration import restore
 from harness.datasets import Dataset, DatasetError, SplitName, Task, roster
 from harness.datasets._columns import DenseColumn, RaggedColumn, Subset, UnlabelledSource
+from harness.datasets._lock import locked
 from harness.datasets._writer import ColumnFile, Role, digest_of, digest_of_all, unwritable, write_all
 from harness.identity import canonical, fingerprint
 from harness.plan import DatasetChoice
@@ -150,7 +150,16 @@ def open_dataset(choice: DatasetChoice, cache: Path | None = None) -> Materialis
     Raises:
         DatasetError: unknown, of another version or content than planned, unusable, or not writable.
     """
-    return materialise(_planned(choice), cache)
+    dataset = _named(choice)
+    if dataset.locations:
+        # What was found in the user's files is kept beside the columns: to look again takes seconds where there are
+        # many, and other machines need not see them at all.
+        try:
+            return _as_written(_folder(_identity(dataset, choice.content), cache))
+        except _UnusableError:
+            pass
+    _require_planned(dataset, choice)
+    return materialise(dataset, cache)
 
 
 def is_cached(choice: DatasetChoice, cache: Path | None = None) -> bool:
@@ -159,15 +168,16 @@ def is_cached(choice: DatasetChoice, cache: Path | None = None) -> bool:
     Raises:
         DatasetError: unknown, or of another version or content than planned.
     """
-    dataset = _planned(choice)
+    dataset = _named(choice)
+    _require_planned(dataset, choice)
     try:
-        _read_meta(_folder(dataset, _identity(dataset), cache))
+        _read_meta(_folder(_identity(dataset, choice.content), cache))
     except _UnusableError:
         return False
     return True
 
 
-def _planned(choice: DatasetChoice) -> Dataset:
+def _named(choice: DatasetChoice) -> Dataset:
     if choice.name not in roster():
         raise DatasetError(f"there is no dataset {choice.name!r}; there are {', '.join(roster())}")
     kind = roster()[choice.name]
@@ -176,10 +186,12 @@ def _planned(choice: DatasetChoice) -> Dataset:
             f"dataset {choice.name!r} was planned in version {choice.version}, but version {kind.version} is "
             "installed here; plan again, or install the same version on every machine"
         )
-    dataset = kind(_config(kind, choice.config))
+    return kind(_config(kind, {**choice.config, **choice.location}))
+
+
+def _require_planned(dataset: Dataset, choice: DatasetChoice) -> None:
     if canonical(dataset.content()) != canonical(choice.content):
         raise DatasetError(f"the files of dataset {choice.name!r} are not those that were planned; plan again")
-    return dataset
 
 
 def materialise(dataset: Dataset, cache: Path | None = None) -> Materialised:
@@ -188,8 +200,8 @@ def materialise(dataset: Dataset, cache: Path | None = None) -> Materialised:
     Raises:
         DatasetError: the dataset breaks its contract, or the cache cannot be written.
     """
-    identity = _identity(dataset)
-    folder = _folder(dataset, identity, cache)
+    identity = _identity(dataset, dataset.content())
+    folder = _folder(identity, cache)
     root = folder.parent
     try:
         return _open(dataset, folder)
@@ -197,7 +209,7 @@ def materialise(dataset: Dataset, cache: Path | None = None) -> Materialised:
         pass  # the usual case on a new machine; looked at again under the lock
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _lock(folder.with_name(f"{folder.name}.lock")) as alone:
+        with locked(folder.with_name(f"{folder.name}.lock")) as alone:
             return _open_or_write(dataset, folder, identity, alone)
     except OSError as error:
         raise unwritable(dataset, root, error) from error
@@ -205,19 +217,19 @@ def materialise(dataset: Dataset, cache: Path | None = None) -> Materialised:
         raise DatasetError(f"dataset {dataset.name!r} was written but cannot be read back: {error}") from error
 
 
-def _identity(dataset: Dataset) -> Mapping[str, Any]:
+def _identity(dataset: Dataset, content: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         "format": FORMAT_VERSION,
         "name": dataset.name,
         "version": dataset.version,
-        "config": dataset.config,
-        "content": dataset.content(),
+        "config": {key: value for key, value in canonical(dataset.config).items() if key not in dataset.locations},
+        "content": content,
     }
 
 
-def _folder(dataset: Dataset, identity: Mapping[str, Any], cache: Path | None) -> Path:
+def _folder(identity: Mapping[str, Any], cache: Path | None) -> Path:
     root = default_cache() if cache is None else cache
-    return root / f"{dataset.name}-{fingerprint('dataset', identity)}"
+    return root / f"{identity['name']}-{fingerprint('dataset', identity)}"
 
 
 def default_cache() -> Path:
@@ -244,6 +256,9 @@ def _open_or_write(dataset: Dataset, folder: Path, identity: Mapping[str, Any], 
         meta = {
             "identity": canonical(identity),
             "digest": digest_of_all(files),
+            "spec": canonical(dataset.spec),
+            "tasks": canonical(dataset.tasks),
+            "folds": dataset.folds,
             "sizes": {split: _rows(files, split) for split in dataset.splits},
             "files": [file._asdict() for file in files],
         }
@@ -286,6 +301,22 @@ def _open(dataset: Dataset, folder: Path) -> Materialised:
     return Materialised(dataset.spec, dataset.tasks, digest, folder, files, dataset.folds)
 
 
+def _as_written(folder: Path) -> Materialised:
+    """A folder as its own description has it.
+
+    Raises:
+        _UnusableError: it is absent, damaged, or older than this.
+    """
+    digest, files = _read_meta(folder)
+    meta = json.loads((folder / "meta.json").read_text())
+    try:
+        spec = restore(Spec, meta["spec"])
+        tasks = {name: restore(Task, task) for name, task in meta["tasks"].items()}
+        return Materialised(spec, tasks, digest, folder, files, meta["folds"])
+    except (KeyError, ValueError) as error:
+        raise _UnusableError(f"{folder / 'meta.json'} cannot be read ({error})") from error
+
+
 def _read_meta(folder: Path) -> tuple[str, tuple[ColumnFile, ...]]:
     """Content digest and files; cheap: sizes are compared, no example is read.
 
@@ -307,24 +338,6 @@ def _read_meta(folder: Path) -> tuple[str, tuple[ColumnFile, ...]]:
         if size != file.size:
             raise _UnusableError(f"{folder / file.path} has {size} bytes instead of {file.size}")
     return digest, files
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[bool]:
-    """Wait until no other process holds `path`; False where the file system has no locks.
-
-    The kernel releases it when its holder ends, however it ends.
-    """
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
-                raise
-            _log.warning("%s: this file system has no locks (%s); going on without", path.parent, error.strerror)
-            yield False
-        else:
-            yield True
 
 
 def _config(kind: type[Dataset], values: Mapping[str, Any]) -> Any:

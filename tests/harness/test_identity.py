@@ -119,12 +119,23 @@ def test_the_texts_of_a_plan_are_the_canonical_texts_of_its_parts() -> None:
         assert cell(encoder).evaluation_identity(EVALUATION) == canonical(judged)
 
 
+def test_where_files_lie_counts_nowhere() -> None:
+    moved = dataclasses.replace(DATASET, location={"path": "/elsewhere"})
+    start = dataclasses.replace(START, dataset=moved)
+    trained = dataclasses.replace(TRAINED, initialisation=start)
+    assert (moved, start, trained) == (DATASET, START, TRAINED)
+    assert trained.fingerprint == TRAINED.fingerprint
+    assert "elsewhere" not in canonical_text(dataclasses.replace(cell(trained), dataset=moved))
+
+
 @pytest.mark.parametrize("part", [DATASET, START, TRAINED, EVALUATION])
 def test_every_field_of_a_part_counts(part: Any) -> None:
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
         if dataclasses.is_dataclass(value):
             continue  # a part of its own
+        if (type(part).__name__, field.name) == ("DatasetChoice", "location"):
+            continue  # where files lie, which says nothing of what is in them
         other = {**value, "new": 1} if isinstance(value, dict) else value + 1 if isinstance(value, int) else value + "x"
         assert dataclasses.replace(part, **{field.name: other}).text != part.text, field.name
 

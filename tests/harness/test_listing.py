@@ -23,9 +23,15 @@ class ToySet(Dataset):
     write = None  # type: ignore[assignment]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Folder(Settings):
+    path: str
+
+
 class NeedsFolder(ToySet):
-    def __init__(self, config: Any) -> None:
-        raise ValueError("root is missing")
+    """Pictures of the user's. And more."""
+
+    Config = Folder
 
 
 def eats(*modalities: str) -> Any:
@@ -43,7 +49,7 @@ def test_methods_tell_what_they_learn_from(monkeypatch: pytest.MonkeyPatch) -> N
 def test_datasets_tell_their_tasks_or_that_they_need_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.datasets.roster", lambda: {"folder": NeedsFolder, "toy": ToySet})
     assert listing.list_datasets().rows == [
-        ("folder", "", "", "", "needs settings", "CC0"),
+        ("folder", "", "", "", "Pictures of the user's. Needs path.", "CC0"),
         ("toy", "image", "3 x 8 x 8", "1,200", "shape (class, accuracy)", "CC0"),
     ]
 

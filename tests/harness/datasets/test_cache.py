@@ -150,7 +150,7 @@ def test_without_locks_one_rename_wins(tmp_path: Path, monkeypatch: pytest.Monke
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOTSUP, "not supported")
 
-    monkeypatch.setattr("harness.datasets.cache.fcntl.flock", refuse)
+    monkeypatch.setattr("harness.datasets._lock.fcntl.flock", refuse)
     write, depth = Documents.write, []
 
     def overtaken(self: Documents, split: SplitName, writer: Writer) -> None:
