@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from harness.lease import Holder, LeaseKeeper
 from harness.plan import Cell, Plan, plan_from_json
@@ -85,7 +86,7 @@ class Watchdog:
     def _end(self, seconds: float) -> None:
         self._outcome.problem = f"W&B did not answer within {seconds:.0f} s"
         say(self._outcome, self._report)
-        os._exit(0)
+        leave()
 
 
 class Mirror:
@@ -231,6 +232,14 @@ def _explained(error: Exception) -> str:
     return text[0] if isinstance(error, (NotWrittenError, OSError)) and text else f"{type(error).__name__}: {error}"
 
 
+def leave() -> NoReturn:
+    """End, and with this process the helper that W&B has started, at once: W&B's own farewell could hang, and what is
+    mirrored is on disk."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
 def main() -> None:
     root, suite, mode = sys.argv[1:4]
     told = Told(closed=threading.Event(), stop=threading.Event())
@@ -247,7 +256,7 @@ def main() -> None:
     except ValueError as error:
         outcome.problem = str(error)
     say(outcome, report)
-    os._exit(0)  # W&B's own farewell could hang
+    leave()
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class NotPushedError(UserError):
 def environment() -> dict[str, str]:
     """Of processes that use W&B: the user's, without those WANDB_ variables that would change what we ask for."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_") or name in _KEPT}
-    return {**kept, "WANDB_SILENT": "true", "WANDB_CONSOLE": "off"}
+    return {**kept, "WANDB_SILENT": "true", "WANDB_CONSOLE": "off", "WANDB_ERROR_REPORTING": "false"}
 
 
 def push(store: Store, suites: Sequence[str], *, project: str | None) -> int:
