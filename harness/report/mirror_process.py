@@ -25,7 +25,7 @@ from typing import NoReturn
 from harness.lease import Holder, LeaseKeeper
 from harness.plan import Cell, Plan, plan_from_json
 from harness.report.mirrored import SUMMARY, Entry, Ledger, Names, due, project_of, state_of, summary_state
-from harness.report.wandb_files import NotWrittenError, OfflineRuns
+from harness.report.wandb_files import HalfWrittenError, NotWrittenError, OfflineRuns
 from harness.report.wandb_push import NotPushedError, push
 from harness.report.wandb_runs import Content, cell_run
 from harness.store import Store
@@ -122,6 +122,8 @@ class Mirror:
                 continue
             try:
                 self._put(cell.id, state, cell_run(self._plan, cell, list(self._store.read(records)), self._store))
+            except HalfWrittenError:
+                raise
             except (NotWrittenError, LookupError, TypeError, ValueError) as error:
                 self._failed[cell.id] = state
                 self._outcome.problem = f"{cell.id}: {error}"

@@ -17,6 +17,10 @@ class NotWrittenError(Exception):
     """W&B did not write a run; the text says why."""
 
 
+class HalfWrittenError(NotWrittenError):
+    """W&B left half a run, and did not mind. The cause, a full disk say, is not in the run: others fare no better."""
+
+
 #: Seconds that W&B gets to write down the end of a run that it calls finished.
 FLUSH_PATIENCE = 5.0
 #: Of the format of .wandb files, which is LevelDB's log after a header of its own.
@@ -52,7 +56,8 @@ class OfflineRuns:
         """Write a run in place of any earlier one of the same id; returns the name of its folder.
 
         Raises:
-            NotWrittenError: W&B says so, or left half a run (it does not mind a full disk).
+            NotWrittenError: W&B says so.
+            HalfWrittenError: it does not, but the run is not whole.
         """
         # W&B keeps the files of tables in its data folder until they are pushed: they belong to the store.
         data = self._root / "data" / content.id
@@ -67,7 +72,7 @@ class OfflineRuns:
             raise NotWrittenError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
         if not _becomes_whole(written / f"run-{content.id}.wandb"):
             shutil.rmtree(self._unfinished, ignore_errors=True)
-            raise NotWrittenError(f"W&B left half a run in {self._root}; is the disk full?")
+            raise HalfWrittenError(f"W&B left half a run in {self._root}; is the disk full?")
         shutil.rmtree(written / "logs", ignore_errors=True)  # of W&B itself: most of the bytes
         shutil.rmtree(self._root / written.name, ignore_errors=True)  # made within the same second
         written.rename(self._root / written.name)
