@@ -35,7 +35,7 @@ LOOK_EVERY, PUSH_EVERY = 1.0, 15.0
 #: Seconds after which W&B counts as hanging: in its import, and in one run.
 IMPORT_PATIENCE, RUN_PATIENCE = 60.0, 30.0
 #: Seconds that another mirror of this suite is waited for, once nothing more is to come.
-LEASE_PATIENCE = 5.0
+LEASE_PATIENCE = 30.0
 #: Runs in a row that W&B fails to write before it is left alone: the cause is not in a run.
 ENOUGH = 3
 
@@ -165,11 +165,11 @@ class Online:
         self._store, self._plan, self._outcome, self._wanted = store, plan, outcome, wanted
         self._next = 0.0
 
-    def push(self, *, now: bool = False) -> None:
+    def push(self, stop: threading.Event, *, now: bool = False) -> None:
         if not self._wanted or (time.monotonic() < self._next and not now):
             return
         try:
-            push(self._store, [self._plan.suite], project=None)
+            push(self._store, [self._plan.suite], project=None, stop=stop)
         except NotPushedError as error:
             self._wanted = False
             self._outcome.problem = f"kept offline: {error}"
@@ -179,16 +179,18 @@ class Online:
 def follow(mirror: Mirror, online: Online, told: Told) -> None:
     """Mirror what is due, again and again, until nothing more is to come and nothing is left."""
     while not told.stop.is_set():
-        last = told.closed.is_set()
-        mirror.mirror(mirror.due(), told.stop)
+        last, began = told.closed.is_set(), time.monotonic()
+        cells = mirror.due()
+        looked = time.monotonic() - began
+        mirror.mirror(cells, told.stop)
         if last:
             break
-        online.push()
-        told.closed.wait(LOOK_EVERY)
+        online.push(told.stop)
+        told.closed.wait(max(LOOK_EVERY, 20 * looked))  # of 10,000 cells a look takes a tenth of a second
     if not told.stop.is_set():
         mirror.summarise()
     if not told.stop.is_set():
-        online.push(now=True)
+        online.push(told.stop, now=True)
 
 
 def say(outcome: Outcome, report: int) -> None:

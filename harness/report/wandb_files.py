@@ -22,7 +22,7 @@ class HalfWrittenError(NotWrittenError):
 
 
 #: Seconds that W&B gets to write down the end of a run that it calls finished.
-FLUSH_PATIENCE = 5.0
+FLUSH_PATIENCE = 3.0
 #: Of the format of .wandb files, which is LevelDB's log after a header of its own.
 _BLOCK, _HEADER, _PIECE = 32768, 7, struct.Struct("<IHB")
 _FULL, _LAST = 1, 4
@@ -95,6 +95,7 @@ class OfflineRuns:
             group=content.group,
             job_type=content.job_type,
             tags=list(content.tags),
+            notes=content.notes or None,
             config=dict(content.config),
             dir=self._unfinished,
             settings=wandb.Settings(

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -58,11 +59,12 @@ def environment() -> dict[str, str]:
     return {**kept, "WANDB_SILENT": "true", "WANDB_CONSOLE": "off", "WANDB_ERROR_REPORTING": "false"}
 
 
-def push(store: Store, suites: Sequence[str], *, project: str | None) -> int:
+def push(store: Store, suites: Sequence[str], *, project: str | None, stop: threading.Event | None = None) -> int:
     """Push what the server has not got of these suites; what it has got is marked, and not pushed again.
 
     Args:
         project: in place of each run's own.
+        stop: ends it where it is set, from another thread.
 
     Returns:
         How many were pushed.
@@ -81,7 +83,7 @@ def push(store: Store, suites: Sequence[str], *, project: str | None) -> int:
         pushed = 0
         for start in range(0, len(waiting), AT_ONCE):
             some = waiting[start : start + AT_ONCE]
-            said = _sync(store, some, project)
+            said = _sync(store, some, project, stop or threading.Event())
             done = sum(map(_is_pushed, some))
             pushed += done
             if done < len(some):
@@ -123,7 +125,7 @@ def _is_pushed(folder: Path) -> bool:
     return any(folder.glob("*.wandb.synced"))
 
 
-def _sync(store: Store, folders: Sequence[Path], project: str | None) -> str:
+def _sync(store: Store, folders: Sequence[Path], project: str | None, stop: threading.Event) -> str:
     """Run `wandb sync` on some runs, as long as it gets on; returns why it did not push all."""
     command = [sys.executable, "-m", "wandb", "sync", *map(str, folders)]
     command += ["--project", project] if project else []
@@ -142,20 +144,21 @@ def _sync(store: Store, folders: Sequence[Path], project: str | None) -> str:
                 start_new_session=True,
             )
             try:
-                hangs = not _gets_on(process, folders)
+                hangs = not _gets_on(process, folders, stop)
             finally:
                 _end(process)
             said.seek(0)
+            if stop.is_set():
+                return "there was no more time"
             return _reason(said.read().decode(errors="replace"), hangs)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _gets_on(process: subprocess.Popen[bytes], folders: Sequence[Path]) -> bool:
-    """Wait for its end; False once no run was pushed for a while."""
+def _gets_on(process: subprocess.Popen[bytes], folders: Sequence[Path], stop: threading.Event) -> bool:
+    """Wait for its end, or to be stopped; False once no run was pushed for a while."""
     pushed, since = 0, time.monotonic()
-    while process.poll() is None:
-        time.sleep(0.1)
+    while process.poll() is None and not stop.wait(0.1):
         now = sum(map(_is_pushed, folders))
         if now > pushed:
             pushed, since = now, time.monotonic()

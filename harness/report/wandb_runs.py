@@ -25,6 +25,7 @@ class Content:
         history: (step, values), by step.
         images: by key, shown at the last step.
         tables: by key: (columns, rows), the summary run's.
+        notes: Markdown, shown with the run.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Content:
     history: Sequence[tuple[int, Mapping[str, float]]] = ()
     images: Mapping[str, SavedPanel] = field(default_factory=dict)
     tables: Mapping[str, tuple[Sequence[str], Sequence[Sequence[Any]]]] = field(default_factory=dict)
+    notes: str = ""
     exit_code: int = 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from harness.board_formats import render
 from harness.leaderboard import leaderboard
 from harness.plan import Plan
 from harness.report.mirrored import Names, fingerprints, summary_id
@@ -43,6 +44,7 @@ def summary_run(plan: Plan, store: Store) -> Content:
             "cells/failed": len(settled) - len(done),
             "cells/missing": len(plan.cells) - len(settled),
         },
+        notes=render(board, "markdown").decode(),
         tables={"leaderboard": _rows(board.rows), "scores": _rows(scores)},
     )
 

@@ -28,9 +28,9 @@ def sync(folder: Path, *, project: str | None, dry_run: bool) -> bool:
         NotPushedError: no key, no network, or the server refused some.
         UserError: there is no store, or W&B is switched off.
     """
+    store = Store.open(folder, write=False)
     if lowered("online", os.environ) == "disabled":
         raise UserError("W&B is switched off by WANDB_MODE or WANDB_DISABLED; unset it to push runs")
-    store = Store.open(folder, write=False)
     plans = [plan for plan in _plans(store) if not _says_disabled(plan)]
     if dry_run:
         _list(plans, store)
@@ -48,7 +48,13 @@ def sync(folder: Path, *, project: str | None, dry_run: bool) -> bool:
 
 
 def _plans(store: Store) -> list[Plan]:
-    return [plan_from_json(store.get_json(path)) for path in sorted((store.root / "plans").glob("*.json"))]
+    found = []
+    for path in sorted((store.root / "plans").glob("*.json")):
+        try:
+            found.append(plan_from_json(store.get_json(path) or {}))
+        except ValueError as error:
+            raise UserError(f"{path}: {error}") from error
+    return found
 
 
 def _says_disabled(plan: Plan) -> bool:

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.plan import Plan, plan_from_json, plan_to_json
@@ -20,6 +22,7 @@ from harness.store import Store
 from tests.harness.command_line import harness
 from tests.harness.made_records import cell, evaluation
 from tests.harness.report.mirrored_stores import entries, filled, made, mirror, runs, several, trained
+from tests.harness.report.wandb_server import WandbServer
 
 LATER = "the results are complete. Later: harness wandb sync --store"
 
@@ -114,6 +117,33 @@ def test_it_goes_on_to_the_end_where_its_driver_is_killed(tmp_path: Path) -> Non
     driver.wait()
     until(lambda: SUMMARY in entries(store, plan) and not any((store.root / "leases").iterdir()))
     assert set(runs(store, plan)) == {SUMMARY, *(one.id for one in plan.cells)}
+
+
+def test_an_interrupted_run_takes_its_mirror_and_the_helper_of_wandb_with_it(tmp_path: Path) -> None:
+    plan = several(1)
+    store = filled(tmp_path / "runs", plan)
+    running = start_mirror(plan, store, work=True)
+
+    def interrupted() -> None:
+        with running:
+            until(lambda: len(entries(store, plan)) == 1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    process = running._process
+    assert process is not None
+    assert process.poll() is not None
+    until(lambda: not _group_is_alive(process.pid), 5.0)
+
+
+def _group_is_alive(group: int) -> bool:
+    alive = [process for process in psutil.process_iter() if process.status() != psutil.STATUS_ZOMBIE]
+    for process in alive:
+        with suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == group:
+                return True
+    return False
 
 
 def test_two_at_once_do_each_run_once(tmp_path: Path) -> None:
@@ -222,8 +252,6 @@ def test_records_that_cannot_be_told_of_hold_up_no_other(tmp_path: Path) -> None
 
 
 def test_online_without_a_key_it_stays_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.harness.report.wandb_server import WandbServer
-
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     plan = several(1, mode="online")
@@ -235,6 +263,19 @@ def test_online_without_a_key_it_stays_offline(tmp_path: Path, monkeypatch: pyte
     assert "kept offline: 0 of 2 runs pushed" in trouble
     assert "there is no API key" in trouble
     assert len(runs(store, plan)) == 2
+
+
+def test_online_it_pushes_what_it_mirrors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
+    plan = several(1, mode="online")
+    store = filled(tmp_path / "runs", plan)
+    with WandbServer() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.address)
+        assert mirror(store, plan, mode="online")[1] == ""
+    assert {run: received.finished for run, received in server.runs.items()} == {
+        entry.run: 1 for entry in entries(store, plan).values()
+    }
 
 
 def test_a_run_is_complete_without_wandb(

@@ -121,6 +121,7 @@ def test_the_summary_has_the_board_and_the_scores_as_tables(tmp_path: Path, wand
     read = written(store, summary_run(PLAN, store))
     (folder,) = (store.root / "wandb").glob("offline-run-*")
     assert (read.run.job_type, read.run.run_group) == ("summary", "made")
+    assert "| a (untrained) |" in read.run.notes, "the board, for people"
     tables = {
         name: json.loads((folder / "files" / read.summary[f"{name}.path"]).read_text())
         for name in ("leaderboard", "scores")

@@ -132,8 +132,9 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up(kept: Path, monkeypa
 
 @pytest.mark.parametrize("mode", ["disabled", "DISABLED"])
 def test_switched_off_it_says_by_what(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = filled(tmp_path / "runs", several(1))
     monkeypatch.setenv("WANDB_MODE", mode)
-    answer = harness("wandb", "sync", "--store", str(tmp_path))
+    answer = harness("wandb", "sync", "--store", str(store.root))
     assert (answer.code, answer.err) == (
         2,
         "harness: W&B is switched off by WANDB_MODE or WANDB_DISABLED; unset it to push runs\n",
