@@ -21,6 +21,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+wandb_verbs = typer.Typer(help="The mirror in Weights & Biases.", no_args_is_help=True)
+app.add_typer(wandb_verbs, name="wandb")
+
 COMPLETE, INCOMPLETE, USAGE, PREFLIGHT, GATE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 SuiteFile = Annotated[str, typer.Argument(metavar="SUITE", help="A suite file, or the name of a shipped one.")]
@@ -184,6 +187,21 @@ def doctor(
     from harness import preview
 
     sys.exit(COMPLETE if preview.print_checks(store) else PREFLIGHT)
+
+
+@wandb_verbs.command()
+def sync(
+    store: StoreFolder = DEFAULT_STORE,
+    project: Annotated[str | None, typer.Option(help="In place of the suites' own.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be pushed.")] = False,
+) -> None:
+    """Push the offline runs to W&B.
+
+    First those that are not mirrored yet are. What the server has got is not pushed again.
+    """
+    from harness.report import wandb_sync
+
+    sys.exit(COMPLETE if wandb_sync.sync(store, project=project, dry_run=dry_run) else INCOMPLETE)
 
 
 def _planned(suite: str | None) -> Plan | None:

@@ -23,6 +23,7 @@ from harness.failures import UserError
 from harness.live import choose_view
 from harness.plan import DatasetChoice, Plan, Pretraining, plan_to_json
 from harness.planning import plan_suite
+from harness.report.mirror import Mirror, start_mirror
 from harness.results import board_of, write_page
 from harness.store import Store
 from harness.todo import Todo, todo
@@ -59,8 +60,12 @@ def run_suite(
     try:
         with _terminate_like_interrupt():
             _prepare(work, quiet=json_lines)
-            _drive(plan, work, opened, where, json_lines)
-            complete = _conclude(plan, work, opened, quiet=json_lines)
+            _keep(plan, work, opened)
+            with start_mirror(plan, opened, work=bool(work.tasks)) as mirror:
+                _drive(plan, work, opened, where, json_lines)
+                mirror.close()
+                complete = _conclude(plan, work, opened, quiet=json_lines)
+                _tell_of(mirror, quiet=json_lines)
     except KeyboardInterrupt:
         print(f"\nharness: interrupted; what is finished is kept. To go on:\n  {_command()}", file=sys.stderr)
         return INTERRUPTED
@@ -95,13 +100,17 @@ def _datasets(work: Todo) -> Sequence[DatasetChoice]:
     return list(found.values())
 
 
+def _keep(plan: Plan, work: Todo, store: Store) -> None:
+    """The plan, for `status` and the mirror."""
+    if work.tasks or not store.plan(plan.suite).exists():
+        store.put_json(store.plan(plan.suite), plan_to_json(plan))
+
+
 def _drive(plan: Plan, work: Todo, store: Store, where: Where, json_lines: bool) -> None:
     if not json_lines:
         jobs = f"{len(work.tasks)} job{'s' * (len(work.tasks) != 1)} to do" if work.tasks else "nothing to do"
         print(f"{plan.suite}: {len(plan.cells)} cells, {jobs}{'' if where.local or not work.tasks else '; Ray starts'}")
         sys.stdout.flush()
-    if work.tasks or not store.plan(plan.suite).exists():
-        store.put_json(store.plan(plan.suite), plan_to_json(plan))
     if not work.tasks:
         return
     view = choose_view(store.root / "progress", sys.stdout, json_lines=json_lines)
@@ -122,6 +131,15 @@ def _conclude(plan: Plan, work: Todo, store: Store, *, quiet: bool) -> bool:
         print(f"store   {store.root}\nreport  {page}")
     finished = store.finished()
     return all(finished.issuperset(cell.wanted) for cell in plan.cells)
+
+
+def _tell_of(mirror: Mirror, *, quiet: bool) -> None:
+    """Where the runs of W&B are; or why not, in a line, since nothing depends on it."""
+    place, trouble = mirror.conclude()
+    if place and not quiet:
+        print(place)
+    if trouble:
+        print(f"harness: {trouble}", file=sys.stderr)
 
 
 def _pool(plan: Plan, where: Where) -> Pool:

@@ -9,6 +9,7 @@ runs/
   logs/<cell id with "/" as "--">.log
   plans/<suite>.json           the last frozen plan
   index/                       a cache of the records for the tables (table.py); may be deleted
+  wandb/                       offline runs of W&B, and which cells they mirror (report/mirrored.py)
   report.html
 """
 

@@ -149,7 +149,9 @@ class Checkpoint(Section):
 class Wandb(Section):
     """The mirror in Weights & Biases."""
 
-    mode: Literal["offline", "online", "disabled"] = "offline"
+    mode: Literal["offline", "online", "disabled"] = Field(
+        default="offline", description="online pushes while the suite runs; WANDB_MODE can only lower it"
+    )
     project: Text = "harness"
 
 

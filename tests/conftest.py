@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from cluster.session import Session
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_wandb() -> Iterator[None]:
+    """Whole runs mirror nothing in W&B, save in the tests of the mirror, which take this away."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "disabled")
+        yield
+
+
 @pytest.fixture(scope="session")
 def dataset_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """HARNESS_CACHE: datasets are generated once for all tests, and nothing of the user's is touched."""

@@ -1,1 +1,1 @@
-"""Reports for people: one HTML page, and the pictures in it. W&B's mirror will live here too."""
+"""Reports for people: one HTML page and the pictures in it, and the mirror in W&B."""

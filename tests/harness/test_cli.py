@@ -11,7 +11,7 @@ from harness import failures, preview
 from harness.doctor import Check
 from tests.harness.command_line import harness
 
-VERBS = ("run", "plan", "status", "logs", "leaderboard", "report", "list", "doctor")
+VERBS = ("run", "plan", "status", "logs", "leaderboard", "report", "list", "doctor", "wandb")
 
 
 def test_help_names_every_verb_and_cuts_no_sentence() -> None:
@@ -45,6 +45,7 @@ def test_every_verb_has_help(verb: str) -> None:
         (("leaderboard", "--format", "mardown"), 'did you mean "markdown"?'),
         (("leaderboard", "--format", "parquet"), "--output"),
         (("report", "--store", "{tmp}/nowhere"), "run a suite first"),
+        (("wandb", "sync", "--store", "{tmp}/nowhere"), "run a suite first"),
     ],
 )
 def test_bad_usage_is_explained_on_standard_error_and_exits_with_2(
