@@ -26,15 +26,20 @@ class Tiny(NamedTuple):
 
     @property
     def raw(self) -> Cell:
-        return self.plan.cells[0]
+        return self.cell("raw/digits/0")
 
     @property
     def trained(self) -> Cell:
-        return self.plan.cells[1]
+        return self.cell("sdae/digits/0")
 
     @property
     def twin(self) -> Cell:
-        return self.plan.cells[2]
+        return self.cell("sdae.untrained/digits/0")
+
+    def cell(self, name: str) -> Cell:
+        """By its id."""
+        (found,) = (cell for cell in self.plan.cells if cell.id == name)
+        return found
 
     def job(self, name: str) -> Job:
         """As `run` would make it now."""
