@@ -23,7 +23,7 @@ RUN = {
     "list": "sdae",
     "plan": "sdae/rectangles/0",
     "run": "report.html",
-    "status": "5 done, of 5 cells",
+    "status": "8 done, of 8 cells",
     "logs": "pretrained in",
     "leaderboard": "| method |",
     "report": "report.html",

@@ -28,7 +28,7 @@ def test_ray_gives_the_numbers_of_this_process(
     assert ended.code == 0, ended
     expected = numbers(reference)
     found = numbers(store)
-    assert len(found) == 4, "raw, untrained twin, trained, and its pretraining"
+    assert len(found) == 6, "raw, majority, untrained twin, supervised, trained, and its pretraining"
     assert found == {name: expected[name] for name in found}
 
 
@@ -68,20 +68,23 @@ def test_what_is_done_is_not_done_again(suite: str, tmp_path: Path, harness_comm
     before = {path: path.stat().st_mtime_ns for path in store.glob("records/*")}
     again = harness_command("run", suite, "--store", store, *SHORT)
     assert again.code == 0
-    assert again.out.startswith("tiny: 3 cells, nothing to do\ndigits · digit · linear"), "the board is there at once"
+    assert again.out.startswith("tiny: 5 cells, nothing to do\ndigits · digit · linear"), "the board is there at once"
     assert {path: path.stat().st_mtime_ns for path in store.glob("records/*")} == before
 
     trained = fingerprints(store, "pretraining")
-    judged = len(fingerprints(store, "evaluation"))
+    judged = fingerprints(store, "evaluation")
     grid = ("--set", "evaluate.protocols.0.config.points=3")
     assert harness_command("run", suite, "--store", store, *SHORT, *grid).code == 0
     assert fingerprints(store, "pretraining") == trained, "another grid trains nothing"
-    assert len(fingerprints(store, "evaluation")) == 2 * judged, "and judges everything"
+    probed = [record for record in records(store) if record.result.get("protocol") == "linear"]
+    assert len(fingerprints(store, "evaluation")) == len(judged) + 3, "and probes everything"
+    assert len(probed) == 6
 
     controls = {record.fingerprint for record in records(store) if record.control}
     longer = ("--seeds", "0", "--local", "--set", "pretrain.steps=30")
     assert harness_command("run", suite, "--store", store, *longer).code == 0
-    assert {record.fingerprint for record in records(store) if record.control} == controls, "an untrained twin is as is"
+    new = [each.control for each in records(store) if each.control and each.fingerprint not in controls]
+    assert new == ["supervised"], "an untrained twin is as is, but this control has the budget of the pretraining"
     assert len(fingerprints(store, "pretraining")) == 2 * len(trained)
     assert done_once(store)
 
@@ -96,22 +99,26 @@ def test_a_deterministic_failure_is_told_and_not_repeated_unasked(
     assert "FAILED sdae/digits/0 pretrain" in first.out
     assert "diverged: the loss is not finite" in first.out
     failed = [record for record in records(store) if record.status == "failed"]
-    assert [(each.cell, each.failure and each.failure["class"]) for each in failed] == [("sdae/digits/0", "diverged")]
-    assert {cell for cell, _ in scores(store)} == {"raw/digits/0", "sdae.untrained/digits/0"}, "others went on"
+    assert sorted((each.cell, each.failure and each.failure["class"]) for each in failed) == [
+        ("sdae.supervised/digits/0", "diverged"),
+        ("sdae/digits/0", "diverged"),
+    ]
+    went_on = {"raw/digits/0", "majority/digits/0", "sdae.untrained/digits/0"}
+    assert {cell for cell, _ in scores(store)} == went_on
     assert "1 of 1 skipped, since pretraining failed (diverged)" in first.board
     log = harness_command("logs", "sdae/digits/0", "--store", store)
     assert (log.code, "Traceback" in log.out, "JobError" in log.out) == (0, True, True)
     status = harness_command("status", "--store", store)
-    assert "2 done, 1 failed, of 3 cells" in status.out
+    assert "3 done, 2 failed, of 5 cells" in status.out
 
     second = harness_command(*command)
     assert second.code == 1
     assert "failed before, left alone: sdae/digits/0" in second.out
-    assert len([record for record in records(store) if record.status == "failed"]) == 1
+    assert len([record for record in records(store) if record.status == "failed"]) == 2
 
     third = harness_command(*command, "--retry-failed")
     assert third.code == 1
-    assert len([record for record in records(store) if record.status == "failed"]) == 2
+    assert len([record for record in records(store) if record.status == "failed"]) == 4
 
 
 def test_another_suites_records_stay_off_this_board(
@@ -128,7 +135,10 @@ def test_another_suites_records_stay_off_this_board(
     assert "stranger" not in (store / "report.html").read_text()
     alone = harness_command("run", suite, "--store", tmp_path / "alone", *SHORT)
     assert _scores_shown(ended.board) == _scores_shown(alone.board)
-    assert len(records(store)) == foreign + 2, "the controls are the same, and were not run again"
+    new = len(records(store)) - foreign
+    assert new == 3, (
+        "a pretraining, its evaluation, and the supervised control at its budget; other controls are shared"
+    )
     whole = harness_command("leaderboard", "--store", store)
     assert "stranger" in whole.out
     assert "sdae" in whole.out
