@@ -23,30 +23,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from harness.lease import Holder, LeaseKeeper
-from harness.plan import Cell, Plan, plan_from_json
-from harness.report.mirrored import SUMMARY, Entry, Ledger, Names, due, project_of, state_of, summary_state
-from harness.report.wandb_files import HalfWrittenError, NotWrittenError, OfflineRuns
+from harness.plan import Plan, plan_from_json
+from harness.report.mirroring import Mirror, Outcome
+from harness.report.wandb_files import NotWrittenError
 from harness.report.wandb_push import NotPushedError, push
-from harness.report.wandb_runs import Content, cell_run
 from harness.store import Store
 
 #: Seconds between two looks at the store, and between two pushes where the mode is online.
 LOOK_EVERY, PUSH_EVERY = 1.0, 15.0
-#: Seconds after which W&B counts as hanging: in its import, and in one run.
-IMPORT_PATIENCE, RUN_PATIENCE = 60.0, 30.0
 #: Seconds that another mirror of this suite is waited for, once nothing more is to come.
 LEASE_PATIENCE = 30.0
-#: Runs in a row that W&B fails to write before it is left alone: the cause is not in a run.
-ENOUGH = 3
-
-
-@dataclass(kw_only=True)
-class Outcome:
-    """What came of it: runs mirrored by this process, runs still due, and what went wrong, in one line."""
-
-    mirrored: int = 0
-    left: int = 0
-    problem: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,75 +73,6 @@ class Watchdog:
         self._outcome.problem = f"W&B did not answer within {seconds:.0f} s"
         say(self._outcome, self._report)
         leave()
-
-
-class Mirror:
-    """One suite's mirroring."""
-
-    def __init__(self, plan: Plan, store: Store, outcome: Outcome, watchdog: Watchdog) -> None:
-        self._plan, self._store, self._outcome, self._watchdog = plan, store, outcome, watchdog
-        self._project = project_of(plan)
-        self._ledger = Ledger(store, plan.suite)
-        self._entries = self._ledger.entries()
-        self._runs = OfflineRuns(store, plan.suite)
-        self._ready = False
-        self._failed: dict[str, str] = {}  # cells that could not be mirrored, and the state in which they were
-        self._in_a_row = 0
-
-    def due(self) -> list[Cell]:
-        return due(self._plan, Names(self._store), self._entries)
-
-    def mirror(self, cells: list[Cell], stop: threading.Event) -> None:
-        """Mirror these cells, one after the other.
-
-        Raises:
-            ImportError, OSError: W&B or the store cannot be used; there is no sense in going on.
-            NotWrittenError: W&B fails again and again.
-        """
-        names = Names(self._store)
-        for cell in cells:
-            if stop.is_set():
-                return
-            records = names.of(cell)
-            state = state_of(self._project, records)
-            if self._failed.get(cell.id) == state:
-                continue
-            try:
-                self._put(cell.id, state, cell_run(self._plan, cell, list(self._store.read(records)), self._store))
-            except HalfWrittenError:
-                raise
-            except (NotWrittenError, LookupError, TypeError, ValueError) as error:
-                self._failed[cell.id] = state
-                self._outcome.problem = f"{cell.id}: {error}"
-                self._in_a_row += 1
-                if self._in_a_row >= ENOUGH:
-                    raise NotWrittenError(self._outcome.problem) from error
-
-    def summarise(self) -> None:
-        """Mirror the summary, if it is not that of what is mirrored."""
-        known, state = self._entries.get(SUMMARY), summary_state(self._entries, self._plan)
-        if not self._entries or (known and known.state == state):
-            return
-        from harness.report.wandb_summary import summary_run  # here: Polars takes its time
-
-        self._put(SUMMARY, state, summary_run(self._plan, self._store))
-
-    def close(self) -> None:
-        if self._ready:
-            self._runs.clear()
-
-    def _put(self, cell: str, state: str, content: Content) -> None:
-        if not self._ready:
-            with self._watchdog.within(IMPORT_PATIENCE):
-                self._runs.prepare()
-            self._ready = True
-        with self._watchdog.within(RUN_PATIENCE):
-            folder = self._runs.write(content, self._project)
-        entry = Entry(cell=cell, run=content.id, folder=folder, state=state)
-        self._ledger.note(entry)
-        self._entries[cell] = entry
-        self._outcome.mirrored += 1
-        self._in_a_row = 0
 
 
 class Online:
@@ -203,10 +120,12 @@ def run(plan: Plan, store: Store, mode: str, outcome: Outcome, watchdog: Watchdo
     """Mirror a suite; every failure becomes the outcome's problem."""
     try:
         with LeaseKeeper(store.lease, Holder.here(run=f"W&B mirror of {plan.suite}")) as leases:
-            if not _acquired(leases, f"wandb-{plan.suite}", told):
+            mirror = Mirror(plan, store, outcome, watchdog.within)
+            acquired = _acquired(leases, mirror, told)
+            if acquired is False:
                 outcome.problem = "another process mirrors this suite"
+            if not acquired:
                 return
-            mirror = Mirror(plan, store, outcome, watchdog)
             try:
                 follow(mirror, Online(store, plan, outcome, wanted=mode == "online"), told)
                 mirror.close()
@@ -216,16 +135,20 @@ def run(plan: Plan, store: Store, mode: str, outcome: Outcome, watchdog: Watchdo
         outcome.problem = _explained(error)
 
 
-def _acquired(leases: LeaseKeeper, name: str, told: Told) -> bool:
-    """Wait for the lease while records are still to come, and a little longer."""
-    while not leases.acquire(name):
+def _acquired(leases: LeaseKeeper, mirror: Mirror, told: Told) -> bool | None:
+    """Wait for the lease while records are still to come, and a little longer. None: it is not needed any more,
+    because the process that has it has mirrored all of ours, too."""
+    end: float | None = None
+    while not leases.acquire(f"wandb-{mirror.suite}"):
         if told.closed.is_set():
-            end = time.monotonic() + LEASE_PATIENCE
-            while not leases.acquire(name):
-                if told.stop.wait(0.2) or time.monotonic() > end:
-                    return False
-            return True
+            end = end or time.monotonic() + LEASE_PATIENCE
+            mirror.read_ledger()
+            if not mirror.due():
+                return None
+            if told.stop.wait(0.5) or time.monotonic() > end:
+                return False
         told.closed.wait(0.5)
+    mirror.read_ledger()
     return True
 
 

@@ -8,20 +8,19 @@ from typing import Any
 import polars as pl
 
 from harness.board_formats import render
-from harness.leaderboard import leaderboard
 from harness.plan import Plan
 from harness.report.mirrored import Names, fingerprints, summary_id
 from harness.report.wandb_runs import Content
+from harness.results import board_of
 from harness.store import Store
 from harness.table import tidy
 
 
 def summary_run(plan: Plan, store: Store) -> Content:
     """The summary of all that the store has of this plan."""
-    table = tidy(store)
-    board = leaderboard(table, plan)
+    board = board_of(store, plan)
     ours = {name for cell in plan.cells for name in fingerprints(cell)}
-    scores = table.filter(pl.col("fingerprint").is_in(ours))
+    scores = tidy(store).filter(pl.col("fingerprint").is_in(ours))
     names, finished = Names(store), store.finished()
     done = [cell for cell in plan.cells if finished.issuperset(cell.wanted)]
     settled = [cell for cell in plan.cells if names.settled(cell)]

@@ -199,7 +199,9 @@ def test_a_wandb_that_hangs_ends_by_itself_where_nobody_waits(
     plan = several(1)
     store = filled(tmp_path / "runs", plan)
     fake_wandb("import time; time.sleep(600)")
-    program = "import harness.report.mirror_process as process; process.IMPORT_PATIENCE = 0.3; process.main()"
+    program = (
+        "from harness.report import mirror_process, mirroring; mirroring.IMPORT_PATIENCE = 0.3; mirror_process.main()"
+    )
     ended = subprocess.run(
         [sys.executable, "-c", program, str(store.root), "made", "offline"],
         stdin=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,8 +31,17 @@ def store(tmp_path: Path) -> Store:
     return Store.open(tmp_path / "runs")
 
 
+@pytest.fixture(scope="module")
+def wandb_helper() -> Iterator[None]:
+    """W&B starts a process to write for it; it goes with these tests."""
+    yield
+    import wandb
+
+    wandb.teardown()
+
+
 @pytest.fixture
-def wandb_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def wandb_variables(wandb_helper: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the mirror's process; what it changes in the environment is put back."""
     for name in ("WANDB_MODE", "WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
         monkeypatch.setenv(name, "x")
