@@ -1,0 +1,83 @@
+"""A fine-tuning update against a plain PyTorch loop: `python -m tests.benchmarks.bench_finetune`.
+
+The network of `suites/rectangles.yaml` (784-500-500-500, batches of 20, SGD) on random images; one thread, processor
+seconds; both with torch's fused optimiser and everything in memory, no looks at val. They take turns; the median of the
+ratios counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from harness.protocols._tuning import Best, Classifier, Part, Watch, tune
+from harness.protocols._whole_examples import WholeExamples
+from methods import Training
+from methods.sdae import SdaeConfig, StackedDenoisingAutoencoder
+from tests.harness.feature_sources import rows
+from tests.harness.protocols.tunable import Part as Examples
+
+BATCH, RATE, SIZE = 20, 0.05, 1000
+
+
+def ours(encoder: StackedDenoisingAutoencoder, images: torch.Tensor, targets: torch.Tensor, steps: int) -> float:
+    """Processor seconds per update."""
+    source = rows(images)
+    source.columns["image"] = source.columns.pop("row")  # type: ignore[attr-defined, index]
+    part = Part(WholeExamples(encoder, Examples(source, torch.arange(SIZE)), torch.device("cpu")), targets)
+    few = Part(WholeExamples(encoder, Examples(source, torch.arange(1)), torch.device("cpu")), targets[:1])
+    classifier = Classifier(encoder, "layer3", 500, 2, bf16=False)
+    training = Training(steps=steps, batch_size=BATCH, optimizer="sgd", learning_rate=RATE)
+    start = time.process_time()
+    tune(classifier, part, training, Watch(few, 0, Best()), seed=0, interval=steps)
+    return (time.process_time() - start) / steps
+
+
+def plain(encoder: StackedDenoisingAutoencoder, images: torch.Tensor, targets: torch.Tensor, steps: int) -> float:
+    """Processor seconds per update."""
+    network = nn.Sequential(nn.Flatten())
+    for stage in encoder.stages():
+        layer = nn.Linear(*reversed(stage.layer.weight.shape))
+        layer.load_state_dict(stage.layer.state_dict())
+        network.extend([layer, nn.Sigmoid()])
+    network.append(nn.Linear(500, 2))
+    optimizer = torch.optim.SGD(network.parameters(), lr=RATE, fused=True)
+    start, done = time.process_time(), 0
+    while done < steps:
+        order = torch.randperm(SIZE)
+        for ids in order.split(BATCH)[: steps - done]:
+            loss = functional.cross_entropy(network(images[ids].float() / 255), targets[ids])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            done += 1
+    return (time.process_time() - start) / steps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=500)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (SIZE, 1, 28, 28), dtype=torch.uint8)
+    targets = torch.randint(0, 2, (SIZE,))
+    encoder = StackedDenoisingAutoencoder(SdaeConfig(layers=3, width=500), rows(images).spec, {})
+    found = []
+    for _ in range(arguments.rounds):
+        found.append(
+            (ours(encoder, images, targets, arguments.steps), plain(encoder, images, targets, arguments.steps))
+        )
+    mine, theirs = (1e3 * statistics.median(column) for column in zip(*found, strict=True))
+    ratio = statistics.median(first / second for first, second in found)
+    print(f"fine-tuning {mine:.3f} ms, plain loop {theirs:.3f} ms per update, ratio {ratio:.3f}")
+
+
+if __name__ == "__main__":
+    main()
