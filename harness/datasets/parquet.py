@@ -73,13 +73,17 @@ class Parquet(PictureImages):
 
     def catalogue(self) -> Catalogue:
         patterns = {split: getattr(self.config, split) for split in SPLITS}
+        for split, pattern in patterns.items():
+            if isinstance(pattern, str) and not any(fnmatchcase(name, pattern) for name in self._shards):
+                there = ", ".join(self._shards)
+                raise DatasetError(f"{self.root}: `{split}: {pattern}` names no file; there is {there}")
         given: list[NDArray[np.int8]] = []
         for name, table in self._tables.items():
             if self.config.split:
                 given.append(_split_codes(table[self.config.split], self._shards[name]))
             else:
-                split = _split_of(name, patterns)
-                given.append(np.full(len(table), SPLITS.index(split) if split else UNDECIDED, np.int8))
+                told = _split_of(name, patterns)
+                given.append(np.full(len(table), SPLITS.index(told) if told else UNDECIDED, np.int8))
         codes = np.concatenate(given)
         if not len(codes):
             raise DatasetError(f"{self.root}: has no rows")
