@@ -54,13 +54,17 @@ class PictureImages(OwnImages):
     def pictures(self, ids: Ids) -> Iterator[tuple[int, Encoded]]:
         """These rows of the catalogue in any order, each with its place in `ids`; read as they are asked for."""
 
+    def sample(self) -> Ids:
+        """Rows that are looked at while planning, to tell the shape and to refuse early what cannot be used."""
+        every = np.arange(len(self._catalogue))
+        return every[:: max(len(every) // LOOKED_AT, 1)]
+
     def shape(self) -> tuple[int, int, int]:
         if self.config.size is not None:
             return (self.config.channels, *self.config.size)
-        every = np.arange(len(self._catalogue))
-        sizes, failures = self._heads(every[:: max(len(every) // LOOKED_AT, 1)])
+        sizes, failures = self._heads(self.sample())
         if failures or len(set(sizes.values())) > 1:
-            sizes, failures = self._heads(every)  # something is wrong: then tell all of it
+            sizes, failures = self._heads(np.arange(len(self._catalogue)))  # something is wrong: then tell all of it
         if failures:
             raise self._unreadable(failures)
         usual = Counter(sizes.values()).most_common(1)[0][0]
