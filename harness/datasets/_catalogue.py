@@ -77,12 +77,15 @@ def check_classes(
     Raises:
         DatasetError: names the classes and how many examples each has.
     """
-    counts = {split: np.bincount(labels[ids], minlength=len(classes)) for split, ids in parts.items()}
+    counts: dict[SplitName, NDArray[np.int64]] = {
+        split: np.bincount(labels[ids], minlength=len(classes)) for split, ids in parts.items()
+    }
     total = np.bincount(labels, minlength=len(classes))
     if np.count_nonzero(total) < 2:
         only = classes[int(total.argmax())]
         raise DatasetError(f"all examples are of the class {only!r}; a task needs two classes at least")
-    few = [f"{classes[k]!r}: {total[k]}" for k in np.flatnonzero((total > 0) & (total < folds)).tolist()]
+    spread = np.sum(list(counts.values()), axis=0)
+    few = [f"{classes[k]!r}: {spread[k]}" for k in np.flatnonzero((total > 0) & (spread < folds)).tolist()]
     if few:
         raise DatasetError(
             listed(f"classes with fewer examples than the {folds} folds", few)

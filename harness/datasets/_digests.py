@@ -63,7 +63,7 @@ def file_digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
 def digest_of_files(digests: Mapping[str, str]) -> str:
     """One sha256 for all, by name."""
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
 
 
 def _digest(path: Path) -> str | OSError:

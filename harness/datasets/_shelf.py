@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import zipfile
 import zlib
@@ -19,7 +20,10 @@ from numpy.typing import NDArray
 from harness.datasets._catalogue import Catalogue, listed
 from harness.datasets._dataset import SPLITS, DatasetError, SplitName
 from harness.datasets._own import Ids, Images, OwnImages
+from harness.datasets._scratch import scratch
 from harness.datasets._splits import UNDECIDED, named_split
+
+_log = logging.getLogger(__name__)
 
 Layout = Literal["NHW", "NCHW", "NHWC"]
 Role = Literal["images", "labels", "groups"]
@@ -118,13 +122,15 @@ class ArrayImages(OwnImages):
         return sorted({array.file.name for array in arrays})
 
     def images(self, ids: Ids) -> Images:
-        out = np.empty((len(ids), *self.shape()), np.uint8)
+        out = scratch((len(ids), *self.shape()))
         for start, part in zip(self._starts, self._pieces, strict=True):
             size = part.images.shape[0]
             mine = np.flatnonzero((ids >= start) & (ids < start + size))
             mine = mine[np.argsort(ids[mine])]  # in the order of the file
             if len(mine):
                 values = part.images.values()
+                if values.dtype.kind == "f":
+                    _log.info("%s: %s in [0, 1] becomes 256 levels", part.images, values.dtype)
                 step = max(_CHUNK // max(values[0].nbytes, 1), 1)
                 for at in range(0, len(mine), step):
                     places = mine[at : at + step]

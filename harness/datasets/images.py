@@ -75,7 +75,8 @@ class ImageFolder(PictureImages):
 
     @cached_property
     def _found(self) -> list[Example]:
-        return sorted(_examples(self.root, self.config))
+        found = _examples(self.root, self.config)
+        return sorted(found, key=lambda example: (example.name, example.split or ""))
 
     def catalogue(self) -> Catalogue:
         found = self._found
@@ -130,9 +131,9 @@ def _examples(root: Path, config: ImagesConfig) -> list[Example]:
     for split, name in tables.items():
         found += _from_table(root, config, read_table(root / name), split)
     for split, folder in folders.items():
-        found += _from_folder(root, folder, split)
+        found += _from_folder(root, config, folder, split)
     if not tables and not folders:
-        found = _from_folder(root, root, None)
+        found = _from_folder(root, config, root, None)
     elif "train" not in {*tables, *folders}:
         others = ", ".join(str(folder) for folder in folders.values())
         raise DatasetError(f"{root}: there is {others}, but nothing to train on; name it with `train`, or mend `path`")
@@ -182,7 +183,7 @@ def _holds(path: Path, others: object) -> bool:
     return any(path in Path(other).parents for other in others)  # type: ignore[attr-defined]
 
 
-def _from_folder(root: Path, folder: Path, split: SplitName | None) -> list[Example]:
+def _from_folder(root: Path, config: ImagesConfig, folder: Path, split: SplitName | None) -> list[Example]:
     """Classes are the folders in `folder`, at whatever depth below them the pictures lie."""
     found = []
     prefix = "" if folder == root else f"{folder.relative_to(root).as_posix()}/"
@@ -201,7 +202,7 @@ def _from_folder(root: Path, folder: Path, split: SplitName | None) -> list[Exam
         for path in sorted(folder.iterdir())
         if path.is_dir() and not path.name.startswith(".") and path.name not in full
     ]
-    if empty and full != {None}:
+    if empty and full != {None} and config.labels == "given":
         raise DatasetError(listed("folders of classes without a picture", empty) + "\n  fill them, or take them out")
     return found
 
@@ -210,7 +211,7 @@ def _pictures(folder: Path) -> Iterator[str]:
     """Names in the folder, at any depth, with a picture's ending; what is hidden is left out, links are followed,
     once. Text, not Path: there may be a million."""
     seen: set[tuple[int, int]] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
+    for place, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
         prefix = place[len(str(folder)) + 1 :] + "/" if len(place) > len(str(folder)) else ""
         status = os.stat(place)  # noqa: PTH116
         if (status.st_dev, status.st_ino) in seen:
@@ -221,6 +222,10 @@ def _pictures(folder: Path) -> Iterator[str]:
         for name in sorted(files):
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS:  # noqa: PTH122
                 yield prefix + name
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _from_table(root: Path, config: ImagesConfig, table: Table, split: SplitName | None) -> list[Example]:
@@ -234,18 +239,28 @@ def _from_table(root: Path, config: ImagesConfig, table: Table, split: SplitName
         raise DatasetError(f"{table.path}: which column names the files? Say so with `file`; {_columns(table)}")
     files = table.column(column)
     label = config.label or table.usual("label")
-    labels = table.column(label) if label and config.labels == "given" else [_folder_of(file) for file in files]
+    labels = table.column(label) if label and config.labels == "given" else None
     groups = table.column(config.group) if config.group else [None] * len(table)
     splits = _splits(table, config.split) if config.split else [split] * len(table)
     rows: dict[str, int] = {}
-    missing, twice, found = [], [], []
+    outside, missing, twice, found = [], [], [], []
     for row, file in enumerate(files):
-        name = (Path(config.images) / file).as_posix()
+        name = _inside(root, os.path.normpath(Path(config.images) / file))
+        if name is None:
+            outside.append(f"{table.where(row)}: {file}")
+            continue
         if rows.setdefault(name, row) != row:
             twice.append(f"{table.where(row)}: {file} stands in {table.where(rows[name])} too")
         elif not (root / name).is_file():
             missing.append(f"{table.where(row)}: {root / name}")
-        found.append(Example(name, splits[row], labels[row], groups[row]))
+        found.append(
+            Example(name, splits[row], labels[row] if labels else _folder_of(name, config.images), groups[row])
+        )
+    if outside:
+        raise DatasetError(
+            listed(f"files outside {root}", outside)
+            + "\n  `path` is a folder that holds all pictures; a table names them relative to it"
+        )
     if missing:
         raise DatasetError(
             listed(f"{len(missing):,} of {len(files):,} files of a table are not there", missing)
@@ -256,8 +271,15 @@ def _from_table(root: Path, config: ImagesConfig, table: Table, split: SplitName
     return found
 
 
-def _folder_of(file: str) -> str | None:
-    parts = Path(file).parts
+def _inside(root: Path, name: str) -> str | None:
+    """The name inside the root of a file that a table names, which may be absolute; None outside."""
+    inner = os.path.relpath(name, root) if os.path.isabs(name) else name  # noqa: PTH117
+    return None if inner.startswith("..") else Path(inner).as_posix()
+
+
+def _folder_of(name: str, images: str) -> str | None:
+    """The first folder of a name below the folder of the pictures."""
+    parts = Path(name).parts[len(Path(images).parts) :]
     return parts[0] if len(parts) > 1 else None
 
 

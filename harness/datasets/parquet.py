@@ -17,7 +17,7 @@ from harness.datasets._catalogue import Catalogue, listed
 from harness.datasets._dataset import SPLITS, DatasetError, SplitName
 from harness.datasets._decoding import Encoded
 from harness.datasets._own import Ids
-from harness.datasets._pictures import PictureConfig, PictureImages
+from harness.datasets._pictures import LOOKED_AT, PictureConfig, PictureImages
 from harness.datasets._splits import SPELLINGS, UNDECIDED, named_split
 from harness.mistakes import suggestion
 from methods import Settings
@@ -73,13 +73,17 @@ class Parquet(PictureImages):
 
     def catalogue(self) -> Catalogue:
         patterns = {split: getattr(self.config, split) for split in SPLITS}
+        for split, pattern in patterns.items():
+            if isinstance(pattern, str) and not any(fnmatchcase(name, pattern) for name in self._shards):
+                there = ", ".join(self._shards)
+                raise DatasetError(f"{self.root}: `{split}: {pattern}` names no file; there is {there}")
         given: list[NDArray[np.int8]] = []
         for name, table in self._tables.items():
             if self.config.split:
                 given.append(_split_codes(table[self.config.split], self._shards[name]))
             else:
-                split = _split_of(name, patterns)
-                given.append(np.full(len(table), SPLITS.index(split) if split else UNDECIDED, np.int8))
+                told = _split_of(name, patterns)
+                given.append(np.full(len(table), SPLITS.index(told) if told else UNDECIDED, np.int8))
         codes = np.concatenate(given)
         if not len(codes):
             raise DatasetError(f"{self.root}: has no rows")
@@ -111,10 +115,15 @@ class Parquet(PictureImages):
             for offset in range(0, len(table), ROWS):
                 places = np.flatnonzero((ids >= start + offset) & (ids < start + min(offset + ROWS, len(table))))
                 if len(places):
-                    cells = self._cells(self._shards[name], offset)
+                    last = int(ids[places].max()) - start
+                    cells = self._cells(self._shards[name], offset, last + 1 - offset)
                     for place in places.tolist():
                         yield place, cells[int(ids[place]) - start - offset] or b""
             start += len(table)
+
+    def sample(self) -> Ids:
+        # The first ones: to look at rows here and there is to read all that lies between.
+        return np.arange(min(len(self._catalogue), LOOKED_AT))
 
     def where(self, row: int) -> str:
         for name, table in self._tables.items():
@@ -148,12 +157,12 @@ class Parquet(PictureImages):
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DatasetError(f"{path}: cannot be read as Parquet ({_first_line(error)}); get it again") from error
 
-    def _cells(self, path: Path, offset: int) -> list[bytes | None]:
+    def _cells(self, path: Path, offset: int, count: int) -> list[bytes | None]:
         import polars as pl
 
         column = pl.col(self.config.image)
         try:
-            cells = pl.scan_parquet(path).select(column).slice(offset, ROWS).collect().to_series()
+            cells = pl.scan_parquet(path).select(column).slice(offset, count).collect().to_series()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DatasetError(f"{path}: cannot be read to its end ({_first_line(error)}); get it again") from error
         found: list[bytes | None] = (cells.struct.field("bytes") if cells.dtype == pl.Struct else cells).to_list()

@@ -5,16 +5,20 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness import cli
+from harness.failures import UserError
 from harness.mistakes import SuiteErrors
 from harness.plan import Plan, Pretraining, plan_from_json, plan_to_json
 from harness.planning import plan_suite
 from harness.rosters import Rosters
+from harness.run import COMPLETE, Where, run_suite
+from harness.store import Store
 from tests.harness.datasets.own_files import images as random_images
 from tests.harness.datasets.own_files import labels as all_labels
-from tests.harness.datasets.own_files import save_classes, save_idx
+from tests.harness.datasets.own_files import save_classes, save_idx, save_picture
 
 pytestmark = pytest.mark.usefixtures("dataset_cache")
 
@@ -141,3 +145,42 @@ def test_bad_files_are_told_all_at_once_at_the_lines_of_the_suite(
         cli.main()
     assert exit_.value.code == 2
     assert f"{path}:10: datasets[3]" in capsys.readouterr().err
+
+
+def run(path: Path, store: Path) -> int:
+    options = {"sets": (), "only": (), "seeds": None, "retry_failed": False, "json_lines": True}
+    return run_suite(str(path), store=store, where=Where(local=True), **options)  # type: ignore[arg-type]
+
+
+RUN = """
+name: mine
+methods: [{name: sdae, config: {layers: 1, width: 8}}]
+datasets:
+  - {name: arrays, as: own, config: {path: own.npz}, pretrain_on: corpus}
+  - {name: images, as: corpus, config: {path: corpus, channels: 1}}
+pretrain: {steps: 20}
+resources: {engine: torch}
+wandb: {mode: disabled}
+"""
+
+
+def save_own(folder: Path, spoilt: bool) -> Path:
+    path = suite(folder, RUN)
+    for index, picture in enumerate(random_images(30, "corpus")):
+        save_picture(folder / "corpus" / f"{index}.png", picture)
+    pixels = random_images(60).astype(np.float32) / 255
+    pixels[7, 2, 2] = np.nan if spoilt else 0
+    np.savez(folder / "own.npz", images=pixels, labels=all_labels(60))
+    return path
+
+
+def test_a_corpus_of_pictures_and_labelled_arrays_go_through_a_whole_run(tmp_path: Path) -> None:
+    assert run(save_own(tmp_path, spoilt=False), tmp_path / "runs") == COMPLETE
+    records = Store.open(tmp_path / "runs").records()
+    assert {record.dataset for record in records if record.kind == "evaluation"} == {"own"}
+
+
+def test_values_that_are_not_finite_stop_a_run_before_it_starts(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"own.npz, array 'images': .*must be finite(?s:.*)image 7: nan"):
+        run(save_own(tmp_path, spoilt=True), tmp_path / "runs")
+    assert not list(Store.open(tmp_path / "runs").records())

@@ -133,6 +133,17 @@ def test_groups_are_not_parted(tmp_path: Path) -> None:
     assert sum(map(len, owners)) == 10
 
 
+def test_tables_may_name_files_absolutely(tmp_path: Path) -> None:
+    rows = flat(tmp_path)
+    for row in rows:
+        row["file"] = str(tmp_path / "all" / row["file"])
+    pl.DataFrame(rows).write_csv(tmp_path / "t.csv")
+    assert dataset(tmp_path, table="t.csv", label="kind", split="fold").spec.size == 18
+    save_classes(tmp_path / "p", {"cat": 5, "dog": 5}, "p")
+    (tmp_path / "l.txt").write_text("".join(f"{file}\n" for file in sorted((tmp_path / "p").rglob("*.png"))))
+    assert dataset(tmp_path, table="l.txt", images="p").tasks["class"].classes == ("cat", "dog")
+
+
 def test_lists_name_the_files_of_each_split(tmp_path: Path) -> None:
     save_classes(tmp_path / "pictures", {"cat": 12, "dog": 12})
     lines = [f"{name}/{index:03}.png" for name in ("cat", "dog") for index in range(12)]
@@ -284,6 +295,10 @@ def row_without_picture(rows: list[dict[str, Any]]) -> None:
     rows[4]["file"], rows[7]["file"] = "gone.png", "away.png"
 
 
+def outside(rows: list[dict[str, Any]]) -> None:
+    rows[2]["file"], rows[3]["file"] = "../../a.png", "/elsewhere/b.png"
+
+
 def row_twice(rows: list[dict[str, Any]]) -> None:
     rows[4]["file"] = rows[7]["file"]
 
@@ -305,6 +320,7 @@ def typo(rows: list[dict[str, Any]]) -> None:
     ("damage", "config", "says"),
     [
         (row_without_picture, {}, r"2 of 30 files .*t.csv, line 6: .*/all/gone.png\s+.*line 9: .*/all/away.png"),
+        (outside, {}, r"files outside .*line 4: ../../a.png\s+.*line 5: /elsewhere/b.png\s+`path` is a folder that"),
         (row_twice, {}, r"t.csv, line 9: 07.png stands in .*t.csv, line 6 too"),
         (empty_label, {}, r"no 'kind' in:\s+.*t.csv, line 6\s+fill"),
         (odd_split, {"split": "fold"}, r"no split .*in the column 'fold':\s+.*t.csv, line 6: 'holdout'"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.datasets import DatasetError, _digests
+from harness.datasets import DatasetError, _digests, _scratch
 from harness.datasets.arrays import Arrays, ArraysConfig
 from harness.datasets.cache import materialise, open_dataset
 from harness.datasets.images import ImageFolder, ImagesConfig
@@ -182,3 +182,11 @@ def test_a_limit_that_leaves_a_class_out_is_refused(tmp_path: Path) -> None:
     path = save_arrays(tmp_path, images=images(300), labels=labels(300, 3))
     dataset = Arrays(ArraysConfig(path=str(path), limit=2))
     assert refused(dataset, tmp_path, r"without an example in train:\s+'\d': (left out by `limit`|\d in)")
+
+
+def test_a_split_beyond_the_memory_is_built_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_arrays(tmp_path, images=images(60), labels=labels(60))
+    usual = written(Arrays(ArraysConfig(path=str(path))), tmp_path)
+    monkeypatch.setattr(_scratch, "IN_MEMORY", 100)
+    assert isinstance(_scratch.scratch((11, 10)), np.memmap)
+    assert materialise(Arrays(ArraysConfig(path=str(path))), tmp_path / "other").digest == usual.digest

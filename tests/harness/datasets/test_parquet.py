@@ -107,4 +107,7 @@ def test_a_file_whose_split_nobody_tells(tmp_path: Path) -> None:
     for name in ("train", "more", "test"):
         save_parquet(tmp_path / f"{name}.parquet", list(images(20, name)), label=labels(20))
     assert refused(dataset(tmp_path), tmp_path, r"not of these:\s+.*more.parquet\s+name them with `train`")
+    assert refused(
+        dataset(tmp_path, test="held*"), tmp_path, r"`test: held\*` names no file; there is more.parquet, te"
+    )
     assert dataset(tmp_path, train="[tm][ro]*", val=0.5).spec.size == 20
