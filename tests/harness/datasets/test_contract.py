@@ -18,6 +18,7 @@ from tests.harness.datasets.own_files import WRITTEN
 SMALL: dict[str, dict[str, int]] = {
     "convex": {"train": 120, "val": 41, "test": 200},
     "rectangles": {"train": 200, "val": 41, "test": 300},
+    "scenes": {"train": 120, "val": 41, "test": 200},
 }
 
 #: Content at `SMALL`. A generator that changes must bump its `version`; then put the new digest here.
