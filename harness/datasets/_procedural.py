@@ -57,10 +57,10 @@ def shuffled(purpose: str, size: int) -> NDArray[np.int64]:
     return np.lexsort((word[:, 1], word[:, 0]))
 
 
-def check_sizes(train: int, val: int, test: int) -> None:
+def check_sizes(train: int, val: int, test: int, classes: int = 2) -> None:
     """Raises:
-    ValueError: a split is too small to hold both classes.
+    ValueError: a split is too small to hold every class.
     """
     for name, size in zip(SPLITS, (train, val, test), strict=True):
-        if size < 2:
-            raise ValueError(f"{name}: {size} examples cannot hold two classes; give at least 2")
+        if size < classes:
+            raise ValueError(f"{name}: {size} examples cannot hold {classes} classes; give at least {classes}")

@@ -18,6 +18,7 @@ from tests.harness.datasets.own_files import WRITTEN
 SMALL: dict[str, dict[str, int]] = {
     "convex": {"train": 120, "val": 41, "test": 200},
     "rectangles": {"train": 200, "val": 41, "test": 300},
+    "scenes": {"train": 120, "val": 41, "test": 200},
 }
 
 #: Content at `SMALL`. A generator that changes must bump its `version`; then put the new digest here.
@@ -29,6 +30,7 @@ GOLDEN = {
     "images": "1f79f5c3dbf4bcb76b6aa11bf226ee87a711065e9d93761756d5e962f9841461",
     "parquet": "593ac047d369be02dd46354c40f7b9da2aa669f6890ee4ce2d22712e99f62c58",
     "rectangles": "0f570956757e84f0dd8b8fbb57e5522c31ba562d71c560aa11aa70c8e97698ae",
+    "scenes": "feffccfc86b8a81505d8729b6a4884e0690b04e5a89ee663a7ee6a66931d2db3",
 }
 
 
