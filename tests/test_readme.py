@@ -7,12 +7,14 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import methods
 from harness import preview
 from harness.store import Store
 from tests.harness.command_line import harness
+from tests.harness.datasets.own_files import images, labels, save_classes, save_idx, save_parquet
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,6 +29,7 @@ RUN = {
     "logs": "pretrained in",
     "leaderboard": "| method |",
     "report": "report.html",
+    "wandb": "would mirror it first",
 }
 #: Tried by hand, with the reason why no test runs them.
 BY_HAND = {
@@ -78,7 +81,8 @@ def test_every_command_is_run_by_a_test_or_was_tried_by_hand() -> None:
 
 
 @pytest.mark.parametrize("command", OURS)
-def test_the_command_does_what_the_readme_says(command: str, folder: Path) -> None:
+def test_the_command_does_what_the_readme_says(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)  # disabled in tests, whose runs are not mirrored
     words = shlex.split(command)[1:]
     if words[0] == "run":
         words.append("--local")
@@ -88,10 +92,25 @@ def test_the_command_does_what_the_readme_says(command: str, folder: Path) -> No
 
 
 def test_the_suite_can_be_planned(tmp_path: Path) -> None:
-    (suite,) = blocks("yaml")
+    suite, _ = blocks("yaml")
     (tmp_path / "mine.yaml").write_text(suite)
     answer = harness("plan", str(tmp_path / "mine.yaml"), "--store", str(tmp_path / "runs"))
     assert (answer.code, answer.err) == (0, "")
+
+
+def test_the_suite_of_own_images_can_be_planned(tmp_path: Path) -> None:
+    _, suite = blocks("yaml")
+    (tmp_path / "own.yaml").write_text(suite)
+    data = tmp_path / "data"
+    save_idx(data / "mnist" / "train-images-idx3-ubyte.gz", images())
+    save_idx(data / "mnist" / "train-labels-idx1-ubyte.gz", labels())
+    save_classes(data / "pets", {"cat": 30, "dog": 30})
+    np.savez(data / "scans.npz", images=images(), labels=labels())
+    save_parquet(data / "birds.parquet", list(images()), species=labels())
+    answer = harness("plan", str(tmp_path / "own.yaml"), "--store", str(tmp_path / "runs"))
+    assert (answer.code, answer.err) == (0, "")
+    for name in ("mnist", "pets", "scans", "birds"):
+        assert f"sdae/{name}/2" in answer.out
 
 
 def test_a_method_is_one_file_more(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
