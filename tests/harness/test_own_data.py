@@ -50,7 +50,7 @@ def test_paths_start_at_the_suite_and_on_the_command_line_where_one_stands(
     (tmp_path / "elsewhere").mkdir(exist_ok=True)
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert choices(plan_suite("../suites/s.yaml")) == {str(tmp_path / "suites" / "pets")}
-    assert choices(plan_suite(str(path), sets=["datasets.pets.config.path=others"])) == {
+    assert choices(plan_suite(str(path), sets=["datasets.pets.config.path=../elsewhere/others"])) == {
         str(tmp_path / "elsewhere" / "others")
     }
     monkeypatch.setenv("HOME", str(tmp_path / "suites"))

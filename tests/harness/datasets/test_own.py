@@ -148,12 +148,12 @@ def test_the_same_picture_in_two_folds_is_a_leak_unless_its_group_keeps_it_toget
 def test_numbers_are_sorted_as_numbers_and_listed_classes_as_listed(tmp_path: Path) -> None:
     path = save_arrays(tmp_path, images=images(60), labels=np.array([10, 9, 2])[labels(60, 3)])
     assert Arrays(ArraysConfig(path=str(path))).tasks["class"].classes == ("2", "9", "10")
-    listed = Arrays(ArraysConfig(path=str(path), classes=("10", "2", "9"), task="kind", metric="macro_f1"))
+    listed = Arrays(ArraysConfig(path=str(path), classes=("9", "10", "2"), task="kind", metric="macro_f1"))
     found = written(listed, tmp_path)
     shown = {image.tobytes(): label for image, label in zip(images(60), labels(60, 3), strict=True)}
     train = found.split("train")
     pixels = train.source.columns["image"].take(torch.arange(len(train.source))).numpy()
-    order = [0, 2, 1]  # 10, 9, 2 among 10, 2, 9
+    order = [1, 0, 2]  # 10, 9, 2 among 9, 10, 2
     assert [order[shown[image.tobytes()]] for image in pixels] == train.labels("kind").tolist()
     assert listed.tasks["kind"].metric == "macro_f1"
 
