@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -103,16 +104,22 @@ def start_mirror(plan: Plan, store: Store, *, work: bool) -> Mirror:
 def start_process(store: Store, suite: str, mode: str) -> subprocess.Popen[bytes]:
     """The mirror's process, in a session of its own, so that Ctrl-C does not reach it. It ends when its standard input
     does, that is, also when this process dies."""
-    command = [sys.executable, "-m", "harness.report.mirror_process", str(store.root.resolve()), suite, mode]
+    command = [sys.executable, "-P", "-m", "harness.report.mirror_process", str(store.root.resolve()), suite, mode]
     with _log(store) as log:
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=environment(),
+            env={**environment(), "PYTHONPATH": _import_path()},
             start_new_session=True,
         )
+
+
+def _import_path() -> str:
+    """As this process has it, so that the mirror is of the same harness, wherever it was started from."""
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join(dict.fromkeys([*filter(None, given), *(part or str(Path.cwd()) for part in sys.path)]))
 
 
 def _log(store: Store) -> IO[bytes]:

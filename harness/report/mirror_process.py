@@ -180,8 +180,8 @@ def main() -> None:
     try:
         plan = plan_from_json(store.get_json(store.plan(suite)) or {})
         run(plan, store, mode, outcome, Watchdog(outcome, report), told)
-    except ValueError as error:
-        outcome.problem = str(error)
+    except Exception as error:  # a plan that this version cannot read
+        outcome.problem = _explained(error)
     say(outcome, report)
     leave()
 

@@ -127,7 +127,7 @@ def _is_pushed(folder: Path) -> bool:
 
 def _sync(store: Store, folders: Sequence[Path], project: str | None, stop: threading.Event) -> str:
     """Run `wandb sync` on some runs, as long as it gets on; returns why it did not push all."""
-    command = [sys.executable, "-m", "wandb", "sync", *map(str, folders)]
+    command = [sys.executable, "-P", "-m", "wandb", "sync", *map(str, folders)]
     command += ["--project", project] if project else []
     command += ["--entity", os.environ["WANDB_ENTITY"]] if os.environ.get("WANDB_ENTITY") else []
     scratch = Path(tempfile.mkdtemp(prefix="push-", dir=store.root / "wandb"))
