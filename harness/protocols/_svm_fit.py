@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-#: Kernel values that a block of rows outside train may take: 256 MiB of float64.
-_BLOCK = 1 << 25
+#: Kernel values that a block of rows outside train may take: 64 MiB of float64.
+_BLOCK = 1 << 23
 
 
 def fit(model: Any, inputs: NDArray[np.float64], targets: NDArray[np.int64]) -> bool:

@@ -2,9 +2,12 @@
 layer 0), with scikit-learn's liblinear and libsvm.
 
 Features are centred and divided by one number, the root of their mean variance, so that C and gamma mean the same on
-every layer. They are not standardised one by one: measured on validation splits (MNIST, digits, rectangles, layers of
-autoencoders), that changed the accuracy of the RBF machine by -2 to +0.5 points, since it gives nearly constant pixels
-the weight of all others.
+every layer. They are not standardised one by one: measured on validation splits (pixels of MNIST and
+rectangles, a denoising autoencoder's last layer), that changed the accuracy of the RBF machine by -2 to +0.5 points,
+since it gives nearly constant pixels the weight of all others.
+
+Cost of the default grids on 10,000 examples of 500 features and 10 classes, 2,000 on val, one thread of a CPU: linear
+22 s, RBF 40 s and 1 GiB for the kernel matrix.
 """
 
 from __future__ import annotations
@@ -111,7 +114,7 @@ class SvmRbfConfig(Settings):
     """
 
     costs: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0, 1000.0)
-    gammas: tuple[float, ...] = (1 / 64, 1 / 16, 1 / 4, 1.0, 4.0)
+    gammas: tuple[float, ...] = (1 / 64, 1 / 16, 1 / 4, 1.0, 4.0, 16.0)
     max_examples: int = 16_384
     max_iterations: int = 1_000_000
 

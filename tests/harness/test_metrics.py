@@ -33,6 +33,19 @@ def test_registry_names_match_and_directions_are_right() -> None:
         assert (best > worst) is metric.higher_is_better
 
 
+def test_a_metric_is_the_mean_of_its_outcomes_where_it_has_them() -> None:
+    generator = np.random.default_rng(0)
+    targets, predictions = generator.integers(0, 4, (2, 50))
+    told = {name: metric.outcomes for name, metric in METRICS.items() if metric.outcomes is not None}
+    assert "accuracy" in told
+    for name, outcomes in told.items():
+        alone = outcomes(predictions, targets)
+        assert alone.shape == (50,)
+        assert float(np.mean(alone)) == pytest.approx(METRICS[name].compute(predictions, targets))
+        order = generator.permutation(50)
+        assert np.array_equal(outcomes(predictions[order], targets[order]), alone[order])
+
+
 @pytest.mark.parametrize("metric", [accuracy, macro_f1])
 def test_unequal_or_empty_vectors_are_refused(metric: object) -> None:
     assert callable(metric)

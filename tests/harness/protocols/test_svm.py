@@ -54,7 +54,7 @@ def test_rbf_equals_scikit_learns_own_kernel_on_the_whole_grid(monkeypatch: pyte
     features, targets = gaussians(spread=0.3)
     solution = _solve(SvmRbf, view_of(features, targets))
     selection = json.loads(json.dumps(solution.selection, allow_nan=False))
-    assert len(selection["grid"]) == len(selection["val_accuracy"]) == 25
+    assert len(selection["grid"]) == len(selection["val_accuracy"]) == 30
     scaled = _one_scale(features)
     for point, accuracy in zip(selection["grid"], selection["val_accuracy"], strict=True):
         model = SVC(C=point["C"], gamma=point["gamma"] / 40).fit(scaled["train"], targets["train"].numpy())
