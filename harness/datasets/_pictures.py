@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import os
-import tempfile
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator
@@ -19,14 +17,12 @@ from harness.datasets._catalogue import listed
 from harness.datasets._dataset import DatasetError
 from harness.datasets._decoding import Encoded, Fit, UnreadableError, decoded, own_size
 from harness.datasets._own import Ids, Images, OwnConfig, OwnImages
-from harness.datasets.cache import default_cache
+from harness.datasets._scratch import scratch
 
 #: Pictures that are read or decoded at a time.
 BATCH = 256
 #: Pictures whose heads are looked at while planning.
 LOOKED_AT = 32
-#: Arrays beyond so many bytes are built in a file, so that the memory stays free.
-IN_MEMORY = 1 << 29
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +81,7 @@ class PictureImages(OwnImages):
         return dict(sorted(sizes.items())), [failures[row] for row in sorted(failures)]
 
     def images(self, ids: Ids) -> Images:
-        out = _scratch((len(ids), *self._shape))
+        out = scratch((len(ids), *self._shape))
         odd: dict[int, tuple[int, int]] = {}
         failures: dict[int, str] = {}
 
@@ -127,13 +123,3 @@ class PictureImages(OwnImages):
             listed("pictures differ in size (height x width)", [*example, *notes])
             + "\n  give the size that all are brought to, as in `size: [64, 64]`"
         )
-
-
-def _scratch(shape: tuple[int, ...]) -> Images:
-    """An array to be filled; a large one lies in a file that vanishes with it."""
-    if math.prod(shape) <= IN_MEMORY:
-        return np.empty(shape, np.uint8)
-    folder = default_cache()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as file:
-        return np.memmap(file, np.uint8, "w+", shape=shape)
