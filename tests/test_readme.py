@@ -29,7 +29,7 @@ RUN = {
     "logs": "pretrained in",
     "leaderboard": "| method |",
     "report": "report.html",
-    "wandb": "would mirror it first",
+    "wandb": "would push",
 }
 #: Tried by hand, with the reason why no test runs them.
 BY_HAND = {
