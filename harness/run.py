@@ -83,7 +83,8 @@ def _prepare(work: Todo, *, quiet: bool) -> None:
     for choice in _datasets(work):
         try:
             if not is_cached(choice) and not quiet:
-                print(f"preparing the dataset {choice.name}", flush=True)
+                where = "".join(f" in {place}" for place in choice.location.values())
+                print(f"preparing the dataset {choice.name}{where}", flush=True)
             open_dataset(choice)
         except DatasetError as error:
             raise UserError(str(error)) from error
