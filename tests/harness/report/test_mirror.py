@@ -243,6 +243,24 @@ def test_a_full_or_read_only_disk_leaves_no_half_run(options: str, problem: str,
     assert mirror(store, plan)[1] == "", "with room it goes on"
 
 
+def test_it_is_of_the_same_harness_wherever_it_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "checkout" / "harness"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("raise RuntimeError('another harness')")
+    monkeypatch.chdir(other.parent)
+    plan = several(1)
+    assert mirror(filled(tmp_path / "runs", plan), plan)[1] == ""
+
+
+@pytest.mark.parametrize("kept", [{"version": 99}, {"version": 1, "suite": "made"}])
+def test_a_plan_that_cannot_be_read_is_told(kept: dict[str, object], tmp_path: Path) -> None:
+    plan = several(1)
+    store = filled(tmp_path / "runs", plan)
+    store.put_json(store.plan("made"), kept)
+    assert LATER in mirror(store, plan)[1]
+    assert "without a word" not in mirror(store, plan)[1]
+
+
 def test_records_that_cannot_be_told_of_hold_up_no_other(tmp_path: Path) -> None:
     plan = several(2)
     store = filled(tmp_path / "runs", made(plan.cells[0]))
