@@ -14,7 +14,8 @@ from harness.comparison._answer import Comparison, Question, Row, Verdict
 from harness.comparison._words import sentence
 from harness.statistics import Interval, crossed, effect_size, holm, paired_examples, paired_t
 
-#: Scores are means of outcomes but for rounding; where they are not, the outcomes belong to another metric.
+#: Scores are means of outcomes but for this, relative to the greatest; where they are not, the outcomes belong to
+#: another metric.
 _ROUNDING = 1e-5
 
 
@@ -78,16 +79,15 @@ def _measured(first: Row, second: Row, question: Question, confidence: float) ->
         p=_known(p),
     )
     a, b = (_outcomes(rows[side], [pair[side] for pair in pairs]) for side in (ahead, behind))
-    if a is not None and b is not None and a.shape[1] == b.shape[1]:
-        result = _with_outcomes(result, a, b)
+    if a is not None and b is not None and a.shape[1] == b.shape[1] > 1:
+        result = _with_outcomes(result, a, b, _ROUNDING * max(map(abs, (*left, *right))))
     return replace(result, p_adjusted=result.p)
 
 
-def _with_outcomes(result: Comparison, first: NDArray[Any], second: NDArray[Any]) -> Comparison:
+def _with_outcomes(result: Comparison, first: NDArray[Any], second: NDArray[Any], rounding: float) -> Comparison:
     """What test examples add, if these are the outcomes behind the scores."""
     found = crossed(first, second, result.confidence)
-    gain = result.gain or 0.0
-    if abs(found.both.mean - gain) > _ROUNDING * max(1.0, abs(gain)):
+    if abs(found.both.mean - (result.gain or 0.0)) > rounding:
         return result
     several = result.over_seeds is not None
     return replace(

@@ -190,6 +190,24 @@ def test_rows_that_never_differ() -> None:
     assert one.words == "a and b score the same on rectangles, 1 seed; one seed tells nothing of the noise"
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_outcomes_in_any_unit_belong_to_their_scores(scale: float) -> None:
+    """Scores are kept in 64 bits and outcomes in 32, and both are rounded: that must not part them."""
+    generator = np.random.default_rng(5)
+    rows = []
+    for label in ("a", "b"):
+        values = scale * (1 + generator.normal(0, 1e-4, (3, 400)))
+        scores = dict(enumerate(values.mean(axis=1).tolist()))
+        rows.append(Row(label=label, scores=scores, outcomes=dict(enumerate(values.astype(np.float32)))))
+    assert compare(*rows, LOSS).basis == "both"
+
+
+def test_one_test_example_tells_nothing_of_others() -> None:
+    rows = [_answered(label, np.array(answers, np.uint8)) for label, answers in (("a", [[1], [1]]), ("b", [[0], [1]]))]
+    result = compare(*rows, SHARE)
+    assert (result.basis, result.verdict, result.examples) == ("seeds", "undecided", None)
+
+
 @pytest.mark.parametrize("harm", ["lacking", "shorter", "ragged", "of another metric", "empty"])
 def test_outcomes_that_do_not_fit_are_left_out(harm: str) -> None:
     good, answers = _answered("a", _exact([0.9, 0.8])), _exact([0.7, 0.6])
