@@ -47,7 +47,8 @@ for d in range(datasets):
     question = Question(where=f"dataset{d}", metric="accuracy", higher_is_better=True, proportion=True)
     claims += sum(one.verdict == "beats" for one in best_against_others(rows, question))
 compared = time.process_time()
-times = f"CPU: imports {imported - started:.2f} s, outcomes {gathered - imported:.2f} s, compare {compared - gathered:.2f} s"
+times = f"CPU: imports {imported - started:.2f} s, outcomes {gathered - imported:.2f} s"
+times += f", compare {compared - gathered:.2f} s"
 print(f"{times}, {compared - started:.2f} s together; {claims} of {datasets * (methods - 1)} beaten")
 """
 
