@@ -8,7 +8,7 @@ runs/
   progress/<fingerprint>.json  replaced about once a second by the worker
   logs/<cell id with "/" as "--">.log
   plans/<suite>.json           the last frozen plan
-  index/                       a cache of the records for the tables (table.py); may be deleted
+  index/                       caches of records and outcomes for tables and boards; may be deleted
   wandb/                       offline runs of W&B, and which cells they mirror (report/mirrored.py)
   report.html
 """
