@@ -1,0 +1,115 @@
+"""Context prediction as a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from methods._keys import Keys
+from methods._method import (
+    Batch,
+    Coupling,
+    Features,
+    Method,
+    Preset,
+    Settings,
+    Source,
+    Spec,
+    State,
+    TaskKind,
+    Training,
+)
+from methods.context_prediction._config import ContextPredictionConfig
+from methods.context_prediction._encoding import encode
+from methods.context_prediction._stage import RelativePosition, smallest
+from methods.context_prediction._towers import build_tower
+
+#: Images whose mean is taken for that of the corpus.
+_MEAN_OF = 1024
+
+
+class ContextPrediction(Method):
+    """Representations: the tower's last convolutional map (pool5, conv3 or block8 by the tower), and fc6."""
+
+    name: ClassVar[str] = "context_prediction"
+    paper: ClassVar[str] = "Doersch et al., Unsupervised visual representation learning by context prediction, ICCV 2015"
+    version: ClassVar[int] = 1
+    Config: ClassVar[type[Settings]] = ContextPredictionConfig
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "small": Preset(
+            config={
+                "grids": 1,
+                "patch": 17,
+                "gap": 2,
+                "jitter": 1,
+                "pixels": None,
+                "sides": (4, 16),
+                "tower": "small",
+                "units": 128,
+                "white": 5.0,
+            },
+            training=Training(steps=600, batch_size=32, optimizer="adamw", learning_rate=2e-3, schedule="cosine"),
+        ),
+        "paper": Preset(
+            training=Training(steps=1_000_000, batch_size=10, optimizer="sgd", learning_rate=1e-5, momentum=0.999)
+        ),
+    }
+
+    mean: Tensor
+
+    def __init__(self, config: ContextPredictionConfig, spec: Spec, state: State) -> None:
+        super().__init__(config, spec, state)
+        self.config = config
+        self.register_buffer("mean", state["mean"].view(-1, 1, 1), persistent=False)
+        self.stage = RelativePosition(config, build_tower(config, spec.shape[0]), self.mean)
+
+    @classmethod
+    def fits(cls, config: ContextPredictionConfig, spec: Spec) -> str | None:
+        if spec.modality != "image":
+            return f"it cuts patches from still images, not from {spec.modality}"
+        channels, height, width = spec.shape
+        if channels != 3 and config.color != "none":
+            return (
+                f"color: {config.color} needs images of 3 channels, and these have {channels}; without colour there "
+                "are no colour fringes to hide, so set color: none"
+            )
+        needed = 2 * config.patch + config.gap + config.jitter
+        least = smallest(height, width, config)
+        if min(least) <= needed:
+            scaled = "" if config.pixels is None else f", {least[0]} x {least[1]} when rescaled to {config.pixels[0]} px"
+            return (
+                f"images of {height} x {width}{scaled}, do not hold two patches of {config.patch} with a gap of "
+                f"{config.gap} and jitter {config.jitter}: that takes more than {needed} on both sides"
+            )
+        return None
+
+    @classmethod
+    def coupling(cls, config: ContextPredictionConfig) -> frozenset[Coupling]:
+        return frozenset({"batch_statistics"})
+
+    @classmethod
+    def primary(cls, config: ContextPredictionConfig) -> Mapping[TaskKind, str]:
+        return {"class": "fc6"}
+
+    @classmethod
+    def fit(cls, config: ContextPredictionConfig, source: Source, keys: Keys) -> State:
+        """The mean of each channel over up to 1024 images of the corpus: what the paper subtracts."""
+        ids = torch.arange(len(source))
+        if len(source) > _MEAN_OF:
+            ids = keys.choose(_MEAN_OF, len(source))[0].sort().values
+        return {"mean": source.columns["image"].take(ids).double().mean((0, 2, 3)).float()}
+
+    def stages(self) -> Sequence[RelativePosition]:
+        return [self.stage]
+
+    def sample(self, source: Source, ids: Tensor, keys: Keys) -> Batch:
+        return self.examples(source, ids)
+
+    def examples(self, source: Source, ids: Tensor) -> Batch:
+        return {"image": source.columns["image"].take(ids)}
+
+    def encode(self, batch: Batch) -> Mapping[str, Features]:
+        return encode(batch["image"], self.stage.tower, self.mean, self.config)
