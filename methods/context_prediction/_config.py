@@ -63,7 +63,9 @@ class ContextPredictionConfig(Settings):
         if not 0 <= self.pixelated <= 1:
             raise ValueError(f"pixelated is {self.pixelated}; it is a share of patches, between 0 and 1")
         if self.pixelated and not 1 <= self.sides[0] <= self.sides[1] < self.patch:
-            raise ValueError(f"sides are {self.sides}; give two of at least 1, ascending, below the patch's {self.patch}")
+            raise ValueError(
+                f"sides are {self.sides}; give two of at least 1, ascending, below the patch's {self.patch}"
+            )
         if self.pixels is not None and not 1 <= self.pixels[0] <= self.pixels[1]:
             raise ValueError(f"pixels are {self.pixels}; give two of at least 1, ascending")
         if not self.white > 0:

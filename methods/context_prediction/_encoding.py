@@ -28,7 +28,7 @@ def encode(images: Tensor, tower: Tower, mean: Tensor, config: ContextPrediction
     """
     height, width = encoded_size(images.shape[2], images.shape[3], config)
     at_once = max(AT_ONCE // (images.shape[1] ** 2 * height * width), 4)
-    pieces = [_maps(piece, tower, mean, config) for piece in images.split(at_once)]
+    pieces = [_maps(piece, tower, mean, config) for piece in torch.split(images, at_once)]
     layers = {tower.name: [tower.trunk], "fc6": [tower.trunk, tower.fc6]}
     features = {}
     for name in layers:
@@ -62,7 +62,7 @@ def _maps(
 
 def _pooled_and_local(map_: Tensor, views: int) -> tuple[Tensor, Tensor]:
     """The mean over views of [views * N, D, h, w], as [N, cells * D] and [N, h, w, D]."""
-    local = map_.unflatten(0, (views, -1)).mean(0)
+    local = map_.view(views, -1, *map_.shape[1:]).mean(0)
     cells = (min(CELLS, local.shape[2]), min(CELLS, local.shape[3]))
     return functional.adaptive_avg_pool2d(local, cells).flatten(1), local.movedim(1, -1)
 
@@ -70,7 +70,6 @@ def _pooled_and_local(map_: Tensor, views: int) -> tuple[Tensor, Tensor]:
 def _places(layers: Sequence[nn.Module], encoded: tuple[int, int], stored: torch.Size) -> Tensor:
     """Centres of the positions in pixels of the stored image: float32 [h, w, 2]."""
     axes = [
-        (centers(layers, length) + 0.5) * (kept / length) - 0.5
-        for length, kept in zip(encoded, stored, strict=True)
+        (centers(layers, length) + 0.5) * (kept / length) - 0.5 for length, kept in zip(encoded, stored, strict=True)
     ]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)

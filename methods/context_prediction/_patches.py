@@ -28,7 +28,7 @@ def cut_rescaled(images: Tensor, sizes: Tensor, corners: Tensor, present: Tensor
 
     Bilinear, without a filter before it where an image becomes smaller, as resizing in the released code.
     """
-    count, slots = present.shape
+    slots = present.shape[1]
     pixel = torch.arange(side, device=images.device, dtype=torch.float32) + 0.5
     places = corners[..., None] + pixel  # [N, G, 2, side] in pixels of the rescaled image
     rows, columns = (2 * places / sizes[:, None, :, None] - 1).unbind(2)  # from edge to edge, -1 to 1

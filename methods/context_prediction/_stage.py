@@ -67,20 +67,24 @@ class RelativePosition(Stage):
     def forward(self, drawn: Drawn) -> LossTerms:
         """Monitors: accuracy over all pairs and for each label, the share of each label, and that of the most
         frequent one in the batch, which is what guessing reaches."""
-        labels = drawn.tensors["labels"]
-        image, pair = (labels != ABSENT).nonzero(as_tuple=True)
-        labels = labels[image, pair]
-        row = (drawn.tensors["present"].flatten().cumsum(0) - 1).view_as(drawn.tensors["present"])
-        first, second = row[image[:, None], drawn.tensors["pairs"][image, pair]].unbind(1)
-        logits = self.fusion(self.tower(drawn.tensors["patches"]), first, second)
+        logits, labels = self.answer(drawn)
         loss = functional.cross_entropy(logits, labels, reduction="sum")
         with torch.no_grad():
             monitors = watch(logits, labels)
         return LossTerms({"position": loss}, monitors)
 
+    def answer(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
+        """Logits and labels of the pairs that are there: float [P, 8], int64 [P]."""
+        present, labels = drawn.tensors["present"], drawn.tensors["labels"]
+        image, pair = (labels != ABSENT).nonzero(as_tuple=True)
+        row = (present.flatten().cumsum(0) - 1).view_as(present)  # of each patch among the present ones
+        first, second = row[image[:, None], drawn.tensors["pairs"][image, pair]].unbind(1)
+        logits: Tensor = self.fusion(self.tower(drawn.tensors["patches"]), first, second)
+        return logits, labels[image, pair]
+
 
 def watch(logits: Tensor, labels: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """(sum, weight) pairs: see `RelativePosition.forward`."""
+    """(sum, weight) pairs by name: see `RelativePosition.forward`."""
     places = len(OFFSETS)
     right = (logits.argmax(1) == labels).float()
     counts = labels.new_zeros(places, dtype=torch.float32).index_add_(0, labels, torch.ones_like(right))

@@ -45,17 +45,19 @@ class Tower(nn.Module):
 
 
 def build_tower(config: ContextPredictionConfig, inputs: int) -> Tower:
-    """The tower that the configuration names, for images of `inputs` channels.
+    """The tower that the configuration names, for images of `inputs` channels."""
+    name, layers = _TRUNKS[config.tower](inputs)
+    return Tower(name, nn.Sequential(*layers), config, inputs)
 
-    Raises:
-        ValueError: nothing would be left of a patch.
-    """
-    build = {"caffenet": _caffenet, "resnet18": _resnet18, "small": _small}[config.tower]
-    name, layers = build(inputs)
-    try:
-        return Tower(name, nn.Sequential(*layers), config, inputs)
-    except RuntimeError as error:
-        raise ValueError(f"patch: {config.patch} pixels are too few for the {config.tower} tower ({error})") from error
+
+def least_patch(config: ContextPredictionConfig) -> int:
+    """The smallest side of a patch of which the configured trunk leaves something."""
+    with torch.device("meta"):
+        layers = _TRUNKS[config.tower](3)[1]
+    side = 1
+    while len(centers(layers, side)) < 1:
+        side += 1
+    return side
 
 
 def initialise(network: nn.Module) -> None:
@@ -78,7 +80,7 @@ def centers(layers: Iterable[nn.Module], length: int) -> Tensor:
         start += pitch * ((kernel - 1) / 2 - padding)
         pitch *= stride
         steps = (count + 2 * padding - kernel) / stride
-        count = (math.ceil(steps) if ceil else math.floor(steps)) + 1
+        count = max((math.ceil(steps) if ceil else math.floor(steps)) + 1, 0)
     return start + pitch * torch.arange(count, dtype=torch.float32)
 
 
@@ -143,7 +145,7 @@ def _small(inputs: int) -> tuple[str, list[nn.Module]]:
     return "conv3", [
         *_convolution(inputs, 32, 5, 2, normalised=True),
         *_convolution(32, 64, 3, normalised=True),
-        *_convolution(64, 64, 3, normalised=True),
+        *_convolution(64, 128, 3, 2, normalised=True),
     ]
 
 
@@ -157,7 +159,11 @@ class Block(nn.Module):
             *_convolution(outputs, outputs, 3, 1, 1, normalised=True)[:-1],
         )
         self.shortcut = nn.Sequential(
-            *([] if (inputs, stride) == (outputs, 1) else _convolution(inputs, outputs, 1, stride, normalised=True)[:-1])
+            *(
+                []
+                if (inputs, stride) == (outputs, 1)
+                else _convolution(inputs, outputs, 1, stride, normalised=True)[:-1]
+            )
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -172,3 +178,6 @@ def _resnet18(inputs: int) -> tuple[str, list[nn.Module]]:
         layers += [Block(width, outputs, stride), Block(outputs, outputs, 1)]
         width = outputs
     return "block8", layers
+
+
+_TRUNKS = {"caffenet": _caffenet, "resnet18": _resnet18, "small": _small}

@@ -22,9 +22,9 @@ import torch
 from harness.engine import Compute, warm
 from harness.engine._optimizer import build_optimizer
 from harness.pretrain import pretrain
-from methods import Keys, Training
+from methods import Keys, Spec, Training
 from tests.contract.subjects import Subject, subjects
-from tests.toys import toy_source
+from tests.toys import ToySource, toy_sources
 
 
 def plain(subject: Subject, training: Training, steps: int) -> None:
@@ -52,6 +52,12 @@ def harness(subject: Subject, training: Training, steps: int, compute: Compute) 
     pretrain(subject.method, subject.config, whole, subject.source, subject.source, seed=0, compute=compute)
 
 
+def larger(spec: Spec, size: int = 4096) -> ToySource:
+    """The toy source of such examples, with more of them."""
+    like = (spec.modality, spec.shape)
+    return next(source for source in toy_sources(size) if (source.spec.modality, source.spec.shape) == like)
+
+
 def milliseconds(run: Callable[[int], None], steps: int, stages: int) -> float:
     """CPU time of one more step: that of a long run less that of a short one, so that neither setting up nor the
     held-out losses count, nor what else the machine is doing."""
@@ -69,7 +75,7 @@ def main(steps: int, repeats: int, engine: Literal["deepspeed", "torch"]) -> Non
     compute = Compute(engine=engine)
     print(f"{'method':<14}{'batch':>7}{'plain ms':>10}{'harness ms':>12}{'ratio':>8}")
     for small in subjects():
-        subject = replace(small, source=toy_source(small.source.spec.modality, size=4096))
+        subject = replace(small, source=larger(small.source.spec))
         stages = len(subject.build().stages())
         for batch_size in (subject.training.batch_size, 1024):
             training = replace(subject.training, batch_size=batch_size)
