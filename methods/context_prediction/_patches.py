@@ -36,7 +36,8 @@ def cut_rescaled(images: Tensor, sizes: Tensor, corners: Tensor, present: Tensor
     found = functional.grid_sample(
         images.float(), field.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False
     )
-    return found.unflatten(2, (slots, side)).movedim(2, 1)[present]
+    patches: Tensor = found.view(*found.shape[:2], slots, side, side).movedim(2, 1)[present]
+    return patches
 
 
 def pixelations(side: int, sides: tuple[int, int]) -> Tensor:

@@ -91,11 +91,17 @@ def _spans(layers: Iterable[nn.Module]) -> Iterator[tuple[int, int, int, bool]]:
             case nn.Conv2d():
                 yield layer.kernel_size[0], layer.stride[0], int(layer.padding[0]), False
             case nn.MaxPool2d():
-                yield int(layer.kernel_size), int(layer.stride), int(layer.padding), layer.ceil_mode
+                yield *_numbers(layer.kernel_size, layer.stride, layer.padding), layer.ceil_mode
             case nn.Sequential():
                 yield from _spans(layer)
             case Block():
                 yield from _spans(layer.residual)
+
+
+def _numbers(*values: int | tuple[int, ...]) -> tuple[int, int, int]:
+    """Of a layer that does the same along both axes."""
+    kernel, stride, padding = (value if isinstance(value, int) else value[0] for value in values)
+    return kernel, stride, padding
 
 
 def _output(trunk: nn.Sequential, inputs: int, side: int) -> tuple[int, int]:
