@@ -38,7 +38,7 @@ def draw_gallery(stage: RelativePosition, images: Tensor, keys: Keys) -> Iterato
     )
     yield Panel(
         "Pairs of patches",
-        "Held-out pairs, one a column: both patches as in the image, then as the towers see them. "
+        "Held-out pairs, one a column: both patches as in the image, then as the towers see them, each stretched from black to white. "
         f"Labels: {', '.join(map(str, labels[some].tolist()))} of 0 1 2 / 3 . 4 / 5 6 7.",
         _array(shown.transpose(0, 1)),
     )
@@ -75,7 +75,7 @@ def _neighbours(stage: RelativePosition, patches: Tensor, owner: Tensor) -> Pane
     seen = views((patches.float() - stage.mean) * (config.white / 255), config.color, config.white)
     codes = torch.stack([stage.tower(view) for view in seen]).mean(0)
     codes = functional.normalize(codes - codes.mean(1, keepdim=True), dim=1)
-    contrast = patches.float().var((1, 2, 3))
+    contrast = patches.float().var((2, 3)).mean(1)
     owners = torch.unique(owner)[:_QUERIES]
     queries = torch.stack([torch.where(owner == one, contrast, -1.0).argmax() for one in owners.tolist()])
     alike = codes[queries] @ codes.t()
