@@ -99,9 +99,17 @@ def test_the_code_of_a_patch_does_not_depend_on_its_partner() -> None:
     assert torch.allclose(tower(patches), alone, atol=1e-5)
 
 
-@pytest.mark.parametrize("tower", ["small", "resnet18"])
-@pytest.mark.parametrize("sampler", ["grid", "uniform"])
-@pytest.mark.parametrize("color", ["drop", "drop_rms", "project", "none"])
+@pytest.mark.parametrize(
+    ("tower", "sampler", "color"),
+    [
+        *[
+            ("small", sampler, color)
+            for sampler in ("grid", "uniform")
+            for color in ("drop", "drop_rms", "project", "none")
+        ],
+        ("resnet18", "uniform", "drop"),
+    ],
+)
 def test_every_variant_trains(tower: str, sampler: str, color: str) -> None:
     images = Images()
     method = build(images, tower=tower, sampler=sampler, color=color)
