@@ -41,7 +41,8 @@ def hide(patches: Tensor, keys: Keys, color: Color, white: float) -> Tensor:
             return project(patches)
         case "drop":
             kept = _kept(patches, keys)
-            deviation = kept.std((-2, -1), correction=0, keepdim=True)
+            centred = kept - kept.mean((-2, -1), keepdim=True)
+            deviation = centred.square().mean((-2, -1), keepdim=True).sqrt()
             noise = keys.fold("noise").normal(2, *patches.shape[2:])
             return _in_place(kept, noise * (deviation / 100), keys)
         case "drop_rms":
