@@ -38,7 +38,8 @@ def draw_gallery(stage: RelativePosition, images: Tensor, keys: Keys) -> Iterato
     )
     yield Panel(
         "Pairs of patches",
-        "Held-out pairs, one a column: both patches as in the image, then as the towers see them, each stretched from black to white. "
+        "Held-out pairs, one a column: both patches as in the image, then as the towers see them, each stretched from "
+        "black to white. "
         f"Labels: {', '.join(map(str, labels[some].tolist()))} of 0 1 2 / 3 . 4 / 5 6 7.",
         _array(shown.transpose(0, 1)),
     )
