@@ -41,10 +41,10 @@ def test_patches_of_rescaled_images_are_cut_from_the_rescaled_image(size: tuple[
 
 
 def test_pixelation_is_resizing_down_and_up_of_the_asked_share() -> None:
-    patches, keys, sides = torch.rand(600, 3, SIDE, SIDE), keyed(600), (4, 16)
+    patches, keys, sides = torch.rand(1500, 3, SIDE, SIDE), keyed(1500), (4, 16)
     found = pixelate(patches, keys, 0.33, pixelations(SIDE, sides), sides)
     changed = (found != patches).flatten(1).any(1)
-    assert abs(float(changed.float().mean()) - 0.33) < 0.08
+    assert abs(float(changed.float().mean()) - 0.33) < 0.05
     assert torch.equal(found[~changed], patches[~changed])
 
     def resized(small: int) -> torch.Tensor:
@@ -55,7 +55,7 @@ def test_pixelation_is_resizing_down_and_up_of_the_asked_share() -> None:
     assert apart.amin(0).max() < 1e-5  # every one was sampled down to one of the sides
     assert len(apart.argmin(0).unique()) > 8
     large = float((apart.argmin(0) + 4 >= 12).float().mean())
-    assert abs(large - (16**2 - 12**2) / (16**2 - 4**2)) < 0.15  # areas, not sides, are uniform
+    assert abs(large - (16**2 - 12**2) / (16**2 - 4**2)) < 0.08  # areas, not sides, are uniform
 
 
 def test_the_projection_is_one_and_takes_out_green_against_magenta() -> None:
