@@ -31,8 +31,8 @@ from methods.context_prediction._towers import build_tower, least_patch
 
 #: Images whose mean is taken for that of the corpus.
 _MEAN_OF = 1024
-#: Held-out images that the gallery is drawn from.
-_GALLERY = 256
+#: The gallery is drawn from so many held-out images at most, and from fewer where their patches would not fit in memory.
+_GALLERY, _GALLERY_VALUES = 256, 1 << 25
 
 
 class ContextPrediction(Method):
@@ -129,6 +129,9 @@ class ContextPrediction(Method):
 
     def gallery(self, source: Source) -> Iterator[Panel]:
         """Pairs as the towers see them, what it answers, and neighbours of patches by their codes."""
-        ids = torch.arange(min(_GALLERY, len(source)))
+        config = self.config
+        patches = 16 * config.grids if config.sampler == "grid" else 2 * config.pairs  # of an image, about
+        room = _GALLERY_VALUES // (patches * 3 * config.patch**2)
+        ids = torch.arange(min(_GALLERY, max(room, 8), len(source)))
         images = self.examples(source, ids)["image"].to(self.stage.mean.device)
         return draw_gallery(self.stage, images, Keys.of(0, "context_prediction.gallery", ids).to(images.device))
