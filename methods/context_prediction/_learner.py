@@ -31,7 +31,7 @@ from methods.context_prediction._towers import build_tower, least_patch
 
 #: Images whose mean is taken for that of the corpus.
 _MEAN_OF = 1024
-#: The gallery is drawn from so many held-out images at most, and from fewer where their patches would not fit in memory.
+#: The gallery is drawn from so many held-out images at most, and from fewer where their patches would fill the memory.
 _GALLERY, _GALLERY_VALUES = 256, 1 << 25
 
 
