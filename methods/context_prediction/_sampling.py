@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -59,6 +60,7 @@ def _grid(sizes: Tensor, keys: Keys, config: ContextPredictionConfig, largest: t
     )
 
 
+@lru_cache(maxsize=16)
 def _neighbours(rows: int, columns: int, grids: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """All ordered pairs of neighbours in a full grid, and their labels: int64 [P, 2], [P]."""
     pairs, labels = [], []
