@@ -7,9 +7,9 @@ frames, `Pairs` samples pairs of sentences from documents and fits a vocabulary.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import torch
@@ -90,6 +90,15 @@ def toy_source(modality: Modality, size: int = 48, seed: int = 0) -> ToySource:
         case "audio":
             rows = [rng.normal(size=rng.integers(40, 80)).astype(np.float32) for _ in range(size)]
             return ToySource(Spec(modality=modality, shape=(), size=size), {"audio": ToyColumn(rows)})
+
+
+def toy_sources(size: int = 48, seed: int = 0) -> Iterator[ToySource]:
+    """One source of each modality, then coloured images that are large enough to cut patches from."""
+    for modality in get_args(Modality):
+        yield toy_source(modality, size, seed)
+    blocks = np.random.default_rng(seed).integers(0, 256, (size, 3, 8, 8), dtype=np.uint8)
+    rows = list(blocks.repeat(6, axis=2).repeat(6, axis=3))
+    yield ToySource(Spec(modality="image", shape=(3, 48, 48), size=size), {"image": ToyColumn(rows)})
 
 
 def _document(rng: np.random.Generator) -> str:

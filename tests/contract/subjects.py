@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import torch
 
 from harness.pretrain import build
-from methods import Batch, Drawn, Keys, Method, Modality, Settings, Source, Stage, Training, roster
-from tests.toys import TOYS, toy_source
+from methods import Batch, Drawn, Keys, Method, Settings, Source, Stage, Training, roster
+from tests.toys import TOYS, toy_sources
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,12 @@ def subject(method: type[Method]) -> Subject:
     """Preset "small" on the first toy source that the method's `fits` accepts."""
     preset = method.presets["small"]
     config = settings(method.Config, preset.config)
-    reasons = {}
-    for modality in get_args(Modality):
-        source = toy_source(modality)
-        reasons[modality] = method.fits(config, source.spec)
-        if reasons[modality] is None:
+    reasons = []
+    for source in toy_sources():
+        reason = method.fits(config, source.spec)
+        if reason is None:
             return Subject(method.name, method, config, preset.training, source)
+        reasons.append(f"{source.spec.modality} {list(source.spec.shape)}: {reason}")
     raise AssertionError(f"{method.name} fits no toy source: {reasons}; give tests/toys.py one that it does")
 
 

@@ -1,0 +1,28 @@
+"""Context prediction: where does one patch of an image lie relative to another?
+
+Doersch, Gupta, Efros, Unsupervised visual representation learning by context prediction, ICCV 2015.
+
+The name. The lecture that this project started from heads this method "Context Encoders". Its text and its citation
+are of the work above; Context Encoders are another method (Pathak et al., CVPR 2016), which paints in a missing part
+of an image. So the module is called after what it does, and nothing here reconstructs pixels.
+
+Two patches go through the same tower up to fc6 (tied weights, late fusion); a small network on both codes says at
+which of eight places the second lies around the first::
+
+    0 1 2
+    3 . 4
+    5 6 7
+
+Reversed, a pair of label l has label 7 - l. The task can be solved without seeing any object, by lines that run from
+one patch into the next or by the colour fringes of a lens, unless that is prevented: by a gap and jitter between
+patches, and by colour dropping or projection.
+
+_config.py says what can be set, _sampling.py where patches lie, _patches.py how they are cut and pixelated, _color.py
+how colour is hidden, _towers.py and _fusion.py what is trained, _stage.py the pretext task, _encoding.py the features
+of whole images, _pictures.py the gallery, and _learner.py puts them together.
+"""
+
+from methods.context_prediction._config import ContextPredictionConfig
+from methods.context_prediction._learner import ContextPrediction
+
+__all__ = ["ContextPrediction", "ContextPredictionConfig"]
