@@ -57,7 +57,7 @@ class FinetuneConfig(Settings):
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     warmup_steps: int = 0
     clip_norm: float = 0.0
-    patience: int = 30
+    patience: int = 20
     check_every: float | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
 
