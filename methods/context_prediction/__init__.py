@@ -17,6 +17,16 @@ Reversed, a pair of label l has label 7 - l. The task can be solved without seei
 one patch into the next or by the colour fringes of a lens, unless that is prevented: by a gap and jitter between
 patches, and by colour dropping or projection.
 
+The defaults follow the authors' released code (cdoersch/deepcontext) where it is explicit. Departures from it:
+
+- A batch counts images (each with `grids` grids), not patches up to 512. The loss is a sum over pairs, but is divided
+  by their number, so learning rates are of the mean.
+- Images are stored at one size, so `pixels` enlarges small ones, which photographs of the paper's size are spared.
+- color drop subtracts the mean of each channel over the corpus, as the paper's text is remembered to; drop_rms, which
+  is the code's, the mean of each patch. Features of whole images then take that of the image.
+- No bias where batch normalisation follows; its running statistics take in a tenth of each batch, not a thousandth.
+- The ResNet tower and the small one are ours.
+
 _config.py says what can be set, _sampling.py where patches lie, _patches.py how they are cut and pixelated, _color.py
 how colour is hidden, _towers.py and _fusion.py what is trained, _stage.py the pretext task, _encoding.py the features
 of whole images, _pictures.py the gallery, and _learner.py puts them together.
