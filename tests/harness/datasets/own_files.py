@@ -40,7 +40,7 @@ def idx_bytes(values: NDArray[np.uint8]) -> bytes:
 def save_idx(path: Path, values: NDArray[Any]) -> Path:
     content = idx_bytes(values.astype(np.uint8))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     return path
 
 
