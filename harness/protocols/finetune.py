@@ -122,11 +122,13 @@ class Finetune(Protocol):
 
     @classmethod
     def supervised(cls, training: Training) -> FinetuneConfig:
-        """What pretraining was given, spent on the labels: the same optimiser, batch size, schedule and number of
-        updates (each of which trains all layers), for each of three learning rates around that of the pretraining."""
+        """What pretraining was given, spent on the labels: the same optimiser, batch size, schedule and, in all, number
+        of updates (each of which trains all layers). Three learning rates around that of the pretraining share them, so
+        that the control costs what it is a control of."""
+        shares = len(SUPERVISED_RATES)
         return FinetuneConfig(
-            steps=training.steps,
-            epochs=training.epochs,
+            steps=None if training.steps is None else math.ceil(training.steps / shares),
+            epochs=None if training.epochs is None else training.epochs / shares,
             per_stage=training.steps is None,
             batch_size=training.batch_size,
             learning_rates=tuple(float(f"{training.learning_rate * factor:.6g}") for factor in SUPERVISED_RATES),
