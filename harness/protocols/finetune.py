@@ -22,6 +22,8 @@ from methods import Keys, Method, Settings, Training
 EPOCHS = 100
 #: Of a training's learning rate, the grid of the supervised control.
 SUPERVISED_RATES = (0.25, 1.0, 4.0)
+#: Looks at val without gain after which it gives a rate up: a quarter of the least that there are.
+SUPERVISED_PATIENCE = 5
 #: Points of a learning curve in the record, at most.
 _CURVE = 50
 
@@ -40,7 +42,8 @@ class FinetuneConfig(Settings):
         momentum, betas, epsilon, weight_decay, schedule, warmup_steps, clip_norm: as in pretraining; schedule and
             warm-up span the whole budget, whether or not it is used up.
         patience: looks at val in a row without a better accuracy or log-loss, after which a rate is given up; 0 never.
-        check_every: epochs between looks at val; left out, one, but at least 20 and at most 200 looks in all.
+        check_every: epochs between looks at val; left out, one, but at least 20 and at most 200 looks in all, as long
+            as these see no more examples than training does, and at least 5.
         precision: of matrix products and convolutions (torch.autocast); weights are float32.
     """
 
@@ -79,12 +82,13 @@ class FinetuneConfig(Settings):
         epochs = (EPOCHS if self.epochs is None else self.epochs) * (stages if self.per_stage else 1)
         return math.ceil(epochs * size / self.batch_size)
 
-    def interval(self, size: int, budget: int) -> int:
-        """Updates between looks at val."""
-        epoch = size / self.batch_size
+    def interval(self, size: int, val_size: int, budget: int) -> int:
+        """Updates between looks at val, with so many examples in train and val."""
+        epoch, look = size / self.batch_size, val_size / self.batch_size
         if self.check_every is not None:
             return max(round(self.check_every * epoch), 1)
-        return max(round(min(max(epoch, budget / 200), budget / 20)), 1)
+        often = min(max(epoch, budget / 200), budget / 20)
+        return max(round(max(often, min(look, budget / 5))), 1)
 
     def training(self, rate: float, steps: int) -> Training:
         """At this peak rate."""
@@ -140,6 +144,7 @@ class Finetune(Protocol):
             schedule=training.schedule,
             warmup_steps=training.warmup_steps,
             clip_norm=training.clip_norm,
+            patience=SUPERVISED_PATIENCE,
         )
 
     def solve(self, view: View, task: Task, keys: Keys) -> Solution:
@@ -179,7 +184,7 @@ class Finetune(Protocol):
                 config.training(rate, budget),
                 Watch(val, config.patience, best),
                 seed=seed,
-                interval=config.interval(size, budget),
+                interval=config.interval(size, len(val.examples), budget),
             )
             for rate in config.learning_rates
         ]

@@ -120,8 +120,8 @@ def test_equals_a_plain_loop() -> None:
         optimizer.step()
         losses.append(loss.item())
     curve = solution.selection["runs"][0]["curve"]
-    assert curve["step"] == list(range(2, 49, 2))  # 20 looks at least, so two updates apart
-    assert curve["train_loss"] == pytest.approx(np.reshape(losses, (24, 2)).mean(1), rel=1e-5)
+    assert curve["step"] == list(range(6, 49, 6))  # as many updates apart as it takes to train on as many as val has
+    assert curve["train_loss"] == pytest.approx(np.reshape(losses, (8, 6)).mean(1), rel=1e-5)
 
 
 def _tuned(encoder: Any, view: View, steps: int, rate: float = 0.3) -> Classifier:
@@ -160,7 +160,7 @@ def test_modes() -> None:
     trained = [size for training, size in encoder.modes if training]
     judged = [size for training, size in encoder.modes if not training]
     assert trained == [10] * 48
-    assert judged == [1] + [60] * 24 + [60]  # the width; 24 looks at val; test once
+    assert judged == [1] + [60] * 8 + [60]  # the width; 8 looks at val; test once
     classifier = _tuned(encoder, view, steps=20)
     assert isinstance(classifier.encoder, Noted)
     assert int(classifier.encoder.norm.num_batches_tracked) == 20
@@ -329,10 +329,12 @@ def test_the_supervised_control_gets_the_updates_of_the_pretraining(budget: dict
 def test_looks_at_val_by_default() -> None:
     config = FinetuneConfig(batch_size=20)
     assert config.budget(1000, 3) == 100 * 50
-    assert config.interval(1000, 5000) == 50  # an epoch
-    assert config.interval(1000, 500) == 25  # ten epochs: twenty looks
-    assert config.interval(40, 4000) == 20  # two thousand epochs: two hundred looks
-    assert replace(config, check_every=0.5).interval(1000, 5000) == 25
+    assert config.interval(1000, 200, 5000) == 50  # an epoch
+    assert config.interval(1000, 200, 500) == 25  # ten epochs: twenty looks
+    assert config.interval(40, 200, 4000) == 20  # two thousand epochs: two hundred looks
+    assert config.interval(1000, 800, 500) == 40  # val is large: it is seen no more than train
+    assert config.interval(1000, 8000, 500) == 100  # and larger: five looks all the same
+    assert replace(config, check_every=0.5).interval(1000, 8000, 5000) == 25
 
 
 @pytest.mark.parametrize(
