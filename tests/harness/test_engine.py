@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cluster import Gang
-from harness.engine import Compute, EngineState, fetch, join, leave, open_engine, warm
+from harness.engine import Compute, EngineState, _gang, fetch, join, leave, open_engine, warm
 from methods import Batch, Drawn, Keys, LossTerms, Stage, Training
 
 ADAMW = Training(steps=1, batch_size=12, optimizer="adamw", learning_rate=0.01, weight_decay=0.1)
@@ -254,3 +254,8 @@ def test_further_deepspeed_settings_are_merged() -> None:
         zero=2, deepspeed={"zero_optimization": {"reduce_bucket_size": 64}, "wall_clock_breakdown": False}
     )
     assert apart(train(SGD, compute)[0], by_hand(SGD)) == 0.0
+
+
+@pytest.mark.parametrize(("said", "threads"), [("", 1), ("2", 2), ("4,2", 4), ("0", 1), ("many", 1)])
+def test_threads_are_as_openmp_takes_them(said: str, threads: int) -> None:
+    assert _gang._threads(said) == threads
