@@ -14,7 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.board_notes import endnotes, fall, notes, rank_text, short, size, verdicts
+from harness.board_notes import endnotes, fall, flagged, rank_text, remarks, short, size, verdicts
 from harness.leaderboard import Board
 from harness.standing import GROUP
 from harness.verdicts import shown_name
@@ -78,7 +78,10 @@ def show(board: Board, width: int) -> RenderableType:
         parts.append(Text(_title(group), style="bold"))
         parts.append(_table(group, shown))
         parts.extend(Text(f"  {sentence}") for sentence in verdicts(group))
-        parts.extend(Text(f"  {note}", style="yellow" if note.startswith("!") else "dim") for note in notes(group))
+        parts.extend(
+            Text(f"  {note}", style="yellow" if note.startswith("!") else "dim")
+            for note in (*flagged(group), *remarks(group))
+        )
         parts.append(Text())
     parts.extend(Text(line, style="dim") for line in endnotes(board))
     return Group(*(parts or [Text(_NOTHING)]))
@@ -108,7 +111,7 @@ def _markdown(board: Board) -> Iterator[str]:
         lines = ["| " + " | ".join(heading for heading, _ in _COLUMNS) + " |"]
         lines.append("|" + "|".join("---:" if justify == "right" else ":---" for _, justify in _COLUMNS) + "|")
         lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row)) + " |" for row in group]
-        told = [f"- {note}" for note in (*verdicts(group), *notes(group))]
+        told = [f"- {note}" for note in _told(group)]
         yield "\n".join([f"### {_title(group)}", "", *lines, *([""] if told else []), *told])
     if lines := endnotes(board):
         yield "\n".join(f"- {line}" for line in lines)
@@ -120,7 +123,7 @@ def _latex(board: Board) -> Iterator[str]:
     yield "% needs \\usepackage{booktabs}"
     shape = "".join("r" if justify == "right" else "l" for _, justify in _COLUMNS)
     for group in board.groups():
-        told = [f"\\par {_escaped(note)}" for note in (*verdicts(group), *notes(group))]
+        told = [f"\\par {_escaped(note)}" for note in _told(group)]
         yield "\n".join(
             [
                 "\\begin{table}",
@@ -138,6 +141,10 @@ def _latex(board: Board) -> Iterator[str]:
         )
     for line in endnotes(board):
         yield f"% {line}"
+
+
+def _told(group: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [*verdicts(group), *flagged(group), *remarks(group)]
 
 
 def _title(group: Sequence[Mapping[str, Any]]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.leaderboard import Board
-from harness.plan import SUPERVISED
+from harness.plan import RAW, SUPERVISED
 from harness.verdicts import shown_name
 
 _TEST_SAMPLE = "* one run: the interval is over the test examples, not over seeds"
@@ -22,19 +22,26 @@ def rank_text(row: Mapping[str, Any]) -> str:
 
 
 def verdicts(group: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Whom the best method beats, in sentences."""
-    return [row["words"] for row in group if row["words"]]
+    """Whom the best method beats, in sentences; that it beats a baseline goes without saying."""
+    return [row["words"] for row in group if row["words"] and not (row["verdict"] == "beats" and _is_baseline(row))]
 
 
-def notes(group: Sequence[Mapping[str, Any]]) -> list[str]:
-    notes = [
+def _is_baseline(row: Mapping[str, Any]) -> bool:
+    return bool(row["control"] == row["method"] != RAW)
+
+
+def flagged(group: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What must not be overlooked of each row, for tables whose rows have room for a mark only, and what marks mean."""
+    found = [
         f"! {shown_name(row['method'], row['control'])}: {'; '.join(row['flags'])}" for row in group if row["flags"]
     ]
-    if any(row["interval"] == "test sample" for row in group):
-        notes.append(_TEST_SAMPLE)
-    if any(row["control"] == SUPERVISED for row in group):
-        notes.append(_SUPERVISED)
-    return notes + [f"{', '.join(names)}: {mark}" for mark, names in _marks(group).items()]
+    return [*found, _TEST_SAMPLE] if any(row["interval"] == "test sample" for row in group) else found
+
+
+def remarks(group: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How rows were trained and tested, where that is special."""
+    supervised = [_SUPERVISED] if any(row["control"] == SUPERVISED for row in group) else []
+    return [*supervised, *(f"{', '.join(names)}: {mark}" for mark, names in _marks(group).items())]
 
 
 def _marks(group: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import harness
 from harness import provenance
-from harness.board_notes import costs, notes, rank_text, verdicts
+from harness.board_notes import costs, rank_text, remarks, verdicts
 from harness.leaderboard import Board, leaderboard
 from harness.outcomes import gather
 from harness.plan import Cell, Plan, Pretraining
@@ -59,7 +59,7 @@ def _section(rows: Sequence[Mapping[str, Any]]) -> BoardSection:
         higher_is_better=bool(first["higher_is_better"]),
         chance=first["chance"],
         rows=[_row(row) for row in rows],
-        notes=[*verdicts(rows), *notes(rows)],
+        notes=[*verdicts(rows), *remarks(rows)],
     )
 
 

@@ -28,8 +28,9 @@ class Forest:
 
 
 def draw_forest(section: BoardSection) -> Forest:
-    """Chance is on the axis if the scores come near it; a far chance would squeeze the differences together."""
-    scores = [row.score for row in section.rows if row.score is not None]
+    """Chance is on the axis if the scores come near it; a far chance would squeeze the differences together. So would a
+    baseline, which is drawn only where the others leave room."""
+    scores = [row.score for row in section.rows if row.score is not None and not row.is_baseline]
     shown = [bound for score in scores for bound in (score.value, score.low, score.high) if bound is not None]
     chance = section.chance
     if chance is not None and shown:
@@ -45,7 +46,7 @@ def draw_forest(section: BoardSection) -> Forest:
 
 
 def _strip(axis: Axis, score: Interval | None) -> Strip:
-    if score is None:
+    if score is None or not axis.low <= score.value <= axis.high:
         return Strip(value=None, low=None, high=None)
     low = None if score.low is None else _percent(axis, score.low)
     high = None if score.high is None else _percent(axis, score.high)

@@ -47,6 +47,11 @@ class BoardRow:
     costs: Sequence[str] = ()
     flags: Sequence[str] = ()
 
+    @property
+    def is_baseline(self) -> bool:
+        """A row without an encoder, other than raw input."""
+        return self.control == self.label != "raw"
+
 
 @dataclass(frozen=True, kw_only=True)
 class BoardSection:

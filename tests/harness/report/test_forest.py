@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.report.forest import draw_forest
@@ -37,3 +39,13 @@ def test_chance_is_drawn_only_if_the_scores_come_near_it() -> None:
 
 def test_an_empty_section_has_an_axis() -> None:
     assert len(draw_forest(section()).ticks) > 1
+
+
+def test_a_baseline_far_off_does_not_squeeze_the_others() -> None:
+    near = section(Interval(value=0.8, low=0.7, high=0.9), Interval(value=0.75))
+    guess = BoardRow(label="guess", control="guess", score=Interval(value=0.1, low=0.05, high=0.15), n=1)
+    forest = draw_forest(replace(near, rows=[*near.rows, guess]))
+    assert forest.strips[:2] == draw_forest(near).strips
+    assert forest.strips[2].value is None
+    close = replace(guess, score=Interval(value=0.72))
+    assert draw_forest(replace(near, rows=[*near.rows, close])).strips[2].value is not None
