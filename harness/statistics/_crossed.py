@@ -105,7 +105,9 @@ def _subtract(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
 def _half(tail: float, one: float, one_freedom: int, other: float, other_freedom: int) -> float:
     """Half the width of an interval that leaves out `tail` on each side, whose variance has two parts, each with its
     own degrees of freedom."""
-    return math.sqrt(stdtrit(one_freedom, tail) ** 2 * one + stdtrit(other_freedom, tail) ** 2 * other)
+    parts = ((one, one_freedom), (other, other_freedom))
+    # Far out the quantile is infinite, and infinity times no variance is not a number.
+    return math.sqrt(sum(float(stdtrit(freedom, tail)) ** 2 * part for part, freedom in parts if part > 0))
 
 
 def _p(mean: float, one: float, one_freedom: int, other: float, other_freedom: int) -> float:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 from numpy.typing import NDArray
 
 from harness.statistics import Crossed, crossed, paired_examples, paired_t, t_interval
@@ -166,3 +167,13 @@ def test_no_difference_anywhere() -> None:
 def test_shapes_that_do_not_fit_are_refused(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     with pytest.raises(ValueError, match="same"):
         crossed(np.zeros(shapes[0]), np.zeros(shapes[1]))
+
+
+@pytest.mark.parametrize("spread", ["seeds", "examples"])
+def test_p_far_from_zero_where_only_one_side_varies(spread: str) -> None:
+    """A difference a thousand times its noise: p is tiny, a number, and gives no warning."""
+    noise = np.random.default_rng(0).normal(0, 1e-3, 200)
+    difference = np.ones((3, 200)) + (noise[:3, None] if spread == "seeds" else noise[None])
+    found = crossed(difference, np.zeros_like(difference))
+    few, many = (scipy.stats.ttest_1samp(difference.mean(axis=axis), 0).pvalue for axis in (1, 0))
+    assert found.p == pytest.approx(few if spread == "seeds" else many, rel=1e-3, abs=1e-300)
