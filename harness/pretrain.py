@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +13,7 @@ from typing import Any
 import torch
 
 from cluster import Failure, Gang, JobError
+from harness import peak_memory
 from harness.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from harness.engine import Compute, Engine, EngineState, StepReport, fetch, join, open_engine, rank_zero_says
 from harness.feed import Feed
@@ -82,6 +81,7 @@ def pretrain(
     """
     gang = gang or Gang()
     began = time.perf_counter()
+    peak_memory.reset(compute.device)
     join(gang, compute.device.type, deepspeed=compute.engine == "deepspeed")
     method, state = build(method_class, config, source, seed)
     method.to(compute.device)
@@ -286,7 +286,7 @@ class _Run:
                 "seconds": seconds,
                 "device_seconds": seconds * self.gang.world,
                 "examples_per_second": steps * self.training.batch_size / stepping,
-                "peak_memory_bytes": _peak_memory(self.compute.device),
+                "peak_memory_bytes": peak_memory.peak(self.compute.device),
                 "waiting_share": self.progress.waiting / stepping,
             },
         }
@@ -309,11 +309,3 @@ def _lengths(training: Training, stages: list[Stage], size: int, gang: Gang) -> 
 def _diverged(index: int, step: int, values: Mapping[str, float]) -> str:
     shown = ", ".join(f"{name} = {value}" for name, value in values.items())
     return f"the loss is not finite at step {step} of stage {index}: {shown}; lower `learning_rate` or set `clip_norm`"
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Bytes: allocated on the GPU by this process, or the process's largest resident size."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
