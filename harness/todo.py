@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from cluster import Failure, Job
 from harness.identity import fingerprint
-from harness.plan import Cell, Plan, Pretraining, cell_to_json
+from harness.plan import SUPERVISED, Cell, Plan, Pretraining, cell_to_json
 from harness.record import Kind
 from harness.store import Store
 
@@ -107,7 +107,14 @@ def _evaluation(plan: Plan, cell: Cell, missing: tuple[str, ...], store: Store, 
         deadline=plan.settings["deadline"]["evaluate"],
         retries=_retries(plan),
     )
-    work = {"encoder": cell.encoder, "dataset": cell.dataset, "seed": cell.seed, "control": cell.control}
+    work: dict[str, Any] = {
+        "encoder": cell.encoder,
+        "dataset": cell.dataset,
+        "seed": cell.seed,
+        "control": cell.control,
+    }
+    if cell.control == SUPERVISED:  # one untrained state, trained on labels at the budgets of several pretrainings
+        work["budgets"] = sorted(cell.wanted)
     lease = fingerprint("evaluations", work)
     return Task(job=job, cell=cell, kind="evaluation", fingerprints=missing, lease=lease)
 

@@ -91,6 +91,15 @@ def test_an_encoder_that_two_cells_share_is_trained_once(store: Store) -> None:
     assert len(set(leases)) == len(leases), "one job holds no other's lease"
 
 
+def test_supervised_controls_of_two_budgets_hold_a_lease_each(store: Store) -> None:
+    scratch = replace(TWIN, control="supervised")
+    (asked,) = scratch.evaluations
+    longer = replace(scratch, label="b", evaluations=(replace(asked, protocol_config={"steps": 9}),))
+    tasks = todo(replace(PLAN, cells=(scratch, longer)), store, retry_failed=False).tasks
+    leases = [task.lease for task in tasks.values()]
+    assert len(leases) == len(set(leases)) == 2, "the first to end gives up none but its own"
+
+
 def test_what_failed_for_good_is_left_alone_until_asked(store: Store) -> None:
     store.write(final(pretraining(TRAINED), "yes"))
     left = todo(PLAN, store, retry_failed=False)
