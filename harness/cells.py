@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.plan import RAW, SUPERVISED, UNTRAINED, Cell, DatasetChoice, Evaluation, Initialisation, Pretraining
+from harness.plan import RAW, SUPERVISED, UNTRAINED, Cell, Evaluation, Initialisation, Pretraining
 from harness.resolution import ResolvedDataset, ResolvedMethod, ResolvedProtocol
 from harness.suite import Resources
 
@@ -22,7 +22,6 @@ class Pair:
         asked: what the suite asks of an encoder with weights.
         of_input: what it asks of raw input; and what each baseline, by name, solves instead.
         supervised: what is asked of the control of that name.
-        twin: whether the untrained twin is planned here; equal ones are planned once.
     """
 
     method: ResolvedMethod
@@ -33,7 +32,6 @@ class Pair:
     asked: tuple[Evaluation, ...]
     of_input: Mapping[str, tuple[Evaluation, ...]]
     supervised: tuple[Evaluation, ...]
-    twin: bool
 
 
 def evaluations(
@@ -65,12 +63,16 @@ def evaluations_of_input(
 
 
 def cells_of(pairs: Sequence[Pair], seeds: Sequence[int], resources: Resources) -> Iterator[Cell]:
-    """All cells, in an order that is always the same. A cell that would evaluate nothing is left out."""
-    settled: list[DatasetChoice] = []
+    """All cells, in an order that is always the same. A cell that would evaluate nothing is left out.
+
+    Every label of a method has its own controls and every label of a dataset its own raw input, since a board compares
+    rows of its own labels; what is equal behind two of them has one fingerprint and is done once (`harness.todo`).
+    """
+    settled: set[str] = set()
     for seed in seeds:
         for pair in pairs:
-            if pair.dataset.judged.choice not in settled:
-                settled.append(pair.dataset.judged.choice)
+            if pair.dataset.label not in settled:
+                settled.add(pair.dataset.label)
                 yield from filter(_asked, _without_method(pair, resources))
             yield from filter(_asked, _with_method(pair, seed, resources))
 
@@ -92,8 +94,7 @@ def _with_method(pair: Pair, seed: int, resources: Resources) -> Iterator[Cell]:
     )
     trained = Pretraining(initialisation=start, training=pair.training, compute=pair.compute)
     yield _cell(pair, label, seed, None, trained, pair.asked, resources)
-    if pair.twin:
-        yield _cell(pair, label, seed, UNTRAINED, start, pair.asked, resources)
+    yield _cell(pair, label, seed, UNTRAINED, start, pair.asked, resources)
     yield _cell(pair, label, seed, SUPERVISED, start, pair.supervised, resources)
 
 

@@ -103,8 +103,6 @@ def _matrix(
 ) -> tuple[list[Pair], list[NotApplicable]]:
     pairs: list[Pair] = []
     refused: list[NotApplicable] = []
-    twins: list[Any] = []
-    scratches: list[tuple[Any, tuple[Evaluation, ...]]] = []
     for dataset in datasets:
         tasks = _tasks(suite, dataset)
         asked = evaluations(dataset, tasks, protocols)
@@ -120,13 +118,11 @@ def _matrix(
                 continue
             config = canonical(method.config)
             compute = _compute(suite, method)
-            untrained = [method.kind.name, config, dataset.pretrained.choice, dataset.judged.choice]
-            everything = [*untrained, training, compute]
+            everything = [method.kind.name, config, training, compute]
             same = [label for label, other in trained.items() if other == everything]
             if same:
                 report(method.route, f'the same as "{same[0]}" in all that counts; change a setting or remove it')
             trained[method.label] = everything
-            from_scratch = evaluations(dataset, tasks, supervised(rosters, training))
             pairs.append(
                 Pair(
                     method=method,
@@ -136,12 +132,9 @@ def _matrix(
                     compute=compute,
                     asked=asked,
                     of_input=of_input,
-                    supervised=() if (untrained, from_scratch) in scratches else from_scratch,
-                    twin=untrained not in twins,
+                    supervised=evaluations(dataset, tasks, supervised(rosters, training)),
                 )
             )
-            twins.append(untrained)
-            scratches.append((untrained, from_scratch))
     _check_columns(datasets, report)
     return pairs, refused
 

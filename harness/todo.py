@@ -48,12 +48,13 @@ class Todo:
 
 
 def todo(plan: Plan, store: Store, *, retry_failed: bool) -> Todo:
-    """What `plan` still needs of `store`."""
+    """What `plan` still needs of `store`. What several cells share, a pretraining or an evaluation, is done once."""
     finished = store.finished()
     hopeless = frozenset() if retry_failed else failed_for_good(store) - finished
     tasks: dict[str, Task] = {}
     given_up = []
     trained_by: dict[str, str] = {}  # pretraining fingerprint -> job id
+    judged: set[str] = set()  # evaluation fingerprints that some task will write
     for cell in plan.cells:
         missing = [name for name in cell.wanted if name not in finished]
         open_ = [name for name in missing if name not in hopeless]
@@ -63,6 +64,10 @@ def todo(plan: Plan, store: Store, *, retry_failed: bool) -> Todo:
         if not open_ or (encoder and encoder.fingerprint in hopeless):
             given_up.append(cell)
             continue
+        open_ = [name for name in open_ if name not in judged]
+        if not open_:
+            continue
+        judged.update(open_)
         after: frozenset[str] = frozenset()
         if encoder and encoder.fingerprint not in finished:
             if encoder.fingerprint not in trained_by:

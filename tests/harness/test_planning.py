@@ -65,13 +65,13 @@ def test_raw_input_is_not_asked_to_be_trained(tmp_path: Path) -> None:
     assert "raw/boxes/0" not in by_id(alone)
 
 
-def test_equal_supervised_controls_are_planned_once(tmp_path: Path) -> None:
+def test_every_label_has_its_supervised_control(tmp_path: Path) -> None:
     methods = (
         "[coder, {name: coder, as: fast, pretrain: {learning_rate: 1}}, {name: coder, as: long, pretrain: {steps: 9}}]"
     )
     plan = planned(tmp_path, f"methods: {methods}\ndatasets: [boxes]\n", CONTROLLED)
     scratch = {cell.label: cell.evaluations[0].protocol_config for cell in plan.cells if cell.control == "supervised"}
-    assert scratch == {"coder": {"steps": 2000}, "long": {"steps": 9}}
+    assert scratch == {"coder": {"steps": 2000}, "fast": {"steps": 2000}, "long": {"steps": 9}}
 
 
 def test_a_baseline_is_neither_asked_for_nor_a_label(tmp_path: Path) -> None:
@@ -196,14 +196,17 @@ datasets:
     assert other.initialisation.dataset.config["size"] == 9
     assert other.fingerprint != own.fingerprint
     assert cells["coder/transfer/0"].dataset.name == "blobs"
-    assert [name for name in cells if name.startswith("raw/")] == ["raw/boxes/0", "raw/transfer/0"], "raw blobs once"
+    assert [name for name in cells if name.startswith("raw/")] == ["raw/boxes/0", "raw/transfer/0", "raw/other/0"]
+    assert cells["raw/transfer/0"].wanted == cells["raw/other/0"].wanted, "a row of each board, solved once"
 
 
-def test_equal_untrained_twins_are_planned_once(tmp_path: Path) -> None:
+def test_every_label_has_its_twin_though_equal_ones_are_solved_once(tmp_path: Path) -> None:
     text = "methods: [coder, {name: coder, as: slow, pretrain: {learning_rate: 0.001}}]\ndatasets: [boxes]\n"
-    assert list(by_id(planned(tmp_path, text))) == [
-        *("raw/boxes/0", "coder/boxes/0", "coder.untrained/boxes/0", "slow/boxes/0")
+    cells = by_id(planned(tmp_path, text))
+    assert list(cells) == [
+        *("raw/boxes/0", "coder/boxes/0", "coder.untrained/boxes/0", "slow/boxes/0", "slow.untrained/boxes/0")
     ]
+    assert cells["slow.untrained/boxes/0"].wanted == cells["coder.untrained/boxes/0"].wanted
 
 
 def test_resources_place_the_cells(tmp_path: Path) -> None:

@@ -91,6 +91,14 @@ def test_an_encoder_that_two_cells_share_is_trained_once(store: Store) -> None:
     assert len(set(leases)) == len(leases), "one job holds no other's lease"
 
 
+def test_what_two_labels_have_in_common_is_solved_once(store: Store) -> None:
+    other = replace(TWIN, label="b")
+    assert other.wanted == TWIN.wanted
+    work = todo(replace(PLAN, cells=(*PLAN.cells, other)), store, retry_failed=False)
+    assert list(work.tasks) == EVERYTHING
+    assert work.given_up == ()
+
+
 def test_supervised_controls_of_two_budgets_hold_a_lease_each(store: Store) -> None:
     scratch = replace(TWIN, control="supervised")
     (asked,) = scratch.evaluations
