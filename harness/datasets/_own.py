@@ -253,12 +253,12 @@ class OwnImages(Dataset):
         """
         if split == "train":
             self._seen: dict[bytes, tuple[SplitName, int]] = {}
-        together = self._catalogue.together
+        groups = self._catalogue.groups  # only these keep examples out of different folds
         repeats = []
         for row, image in zip(ids.tolist(), images, strict=True):
             digest = hashlib.blake2b(image, digest_size=16).digest()
             other, twin = self._seen.setdefault(digest, (split, row))
-            if other != split or (self.folds and together[twin] != together[row]):
+            if other != split or (self.folds and twin != row and (groups is None or groups[twin] != groups[row])):
                 repeats.append(f"{self.where(twin)} ({other}) is {self.where(row)} ({split})")
         self._leak("pictures", repeats)
 

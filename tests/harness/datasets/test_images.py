@@ -87,6 +87,14 @@ def test_the_same_picture_twice_stays_in_one_split(tmp_path: Path) -> None:
         assert sum(map(len, everywhere)) == 60
 
 
+def test_the_same_file_twice_is_a_leak_between_folds(tmp_path: Path) -> None:
+    save_classes(tmp_path / "p", {"cat": 9, "dog": 9})
+    (tmp_path / "p" / "cat" / "copy.png").write_bytes((tmp_path / "p" / "cat" / "000.png").read_bytes())
+    assert refused(dataset(tmp_path / "p", folds=3), tmp_path, "1 pictures lie in two folds")
+    found = written(dataset(tmp_path / "p", folds=3, leaks="allow"), tmp_path)
+    assert len(set(pixels(found, "train"))) == 18, "what is refused would have been tested and learnt"
+
+
 TABLES: dict[str, Callable[[Path, list[dict[str, str]]], None]] = {
     "t.csv": lambda path, rows: pl.DataFrame(rows).write_csv(path),
     "t.tsv": lambda path, rows: pl.DataFrame(rows).write_csv(path, separator="\t"),
