@@ -68,7 +68,10 @@ def _beside_every_protocol(wanted: pl.DataFrame) -> pl.DataFrame:
     """Controls that are solved in a way of their own, repeated under each protocol by which their task is judged."""
     own_way = pl.col("control").is_in([RAW, UNTRAINED]).not_().fill_null(False)
     judged = wanted.filter(~own_way)
-    controls = wanted.filter(own_way).drop("protocol").join(judged.select(PROBLEM).unique(), on=["dataset", "task"])
+    ways = judged.select(PROBLEM).unique()
+    # Alone on a board, as after `--only`, they stand under the name of their own way.
+    controls = wanted.filter(own_way).join(ways, on=["dataset", "task"], how="left", suffix="_judged")
+    controls = controls.with_columns(protocol=pl.coalesce("protocol_judged", "protocol"))
     return pl.concat([judged, controls.select(judged.columns)])
 
 

@@ -179,6 +179,13 @@ def test_without_a_plan_failed_pretrainings_are_still_on_the_board(store: Store)
     assert b["flags"] == ["1 of 1 skipped, since pretraining failed (oom)"]
 
 
+def test_controls_that_are_solved_in_their_own_way_have_a_board_when_alone(store: Store) -> None:
+    guess = cell("majority", 0, "majority")
+    store.write(evaluation(guess, 0.5))
+    for which in (plan(guess), None):
+        assert _row(leaderboard(tidy(store), which), "majority", "majority")["value"] == 0.5
+
+
 def test_a_plan_keeps_records_of_other_settings_out(store: Store) -> None:
     now, before = cell("a", 0), cell("a", 0, steps=99)
     _write(store, pretraining(before), evaluation(before, 0.9, started="2026-11-24T00:00:00+00:00"))
