@@ -142,7 +142,7 @@ class Finetune(Protocol):
             epsilon=training.epsilon,
             weight_decay=training.weight_decay,
             schedule=training.schedule,
-            warmup_steps=training.warmup_steps,
+            warmup_steps=training.warmup_steps // shares,  # else a third of the budget might never reach the peak
             clip_norm=training.clip_norm,
             patience=SUPERVISED_PATIENCE,
         )

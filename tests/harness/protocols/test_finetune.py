@@ -22,6 +22,7 @@ from harness.protocols import Solution, View, _whole_examples, roster
 from harness.protocols._tuning import Best, Classifier, Part, Watch, tune
 from harness.protocols._whole_examples import WholeExamples
 from harness.protocols.finetune import Finetune, FinetuneConfig
+from harness.schedule import learning_rate
 from methods import Batch, Features, Keys, Training
 from tests.harness.protocols import tunable
 from tests.harness.protocols.tunable import TASK, Noted, built, view_of
@@ -319,11 +320,22 @@ def test_the_supervised_control_gets_the_updates_of_the_pretraining(budget: dict
     spent = config.budget(120, len(shares)) * len(config.learning_rates)
     assert updates <= spent < updates + len(shares) * len(config.learning_rates), "all rates together"
     assert config.learning_rates == (0.0025, 0.01, 0.04)
-    shared = ("batch_size", "optimizer", "weight_decay", "schedule", "momentum", "betas", "warmup_steps", "clip_norm")
+    shared = ("batch_size", "optimizer", "weight_decay", "schedule", "momentum", "betas", "clip_norm")
     for name in shared:
         assert getattr(config, name) == getattr(training, name)
     given = config.training(0.04, updates)
     assert given == replace(training, steps=updates, epochs=None, learning_rate=0.04)
+
+
+def test_each_rate_of_the_supervised_control_warms_up_in_its_share() -> None:
+    training = Training(
+        steps=300, batch_size=8, optimizer="sgd", learning_rate=0.1, schedule="linear", warmup_steps=150
+    )
+    config = Finetune.supervised(training)
+    steps = config.budget(120, 1)
+    rates = [learning_rate(config.training(0.1, steps), step, steps) for step in range(steps)]
+    assert max(rates) == pytest.approx(0.1)
+    assert rates.index(max(rates)) == pytest.approx(steps / 2, abs=1), "half of it, as of the pretraining"
 
 
 def test_looks_at_val_by_default() -> None:
