@@ -6,6 +6,7 @@ supervised control; each trained method stands against its own untrained twin.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +66,7 @@ def verdicts(runs: Runs, question: Question, outcomes: OutcomesOf, confidence: f
     if best is not None:
         for key, row in rows.items():
             if key[0] == key[1] or key == (best[0], SUPERVISED):
-                behind[key] = compare(rows[best], row, question, confidence=confidence)
+                behind[key] = compare(rows[best], row, question, confidence=confidence, chosen_of=len(trained))
     twins = {key: rows[key[0], UNTRAINED] for key in trained if (key[0], UNTRAINED) in rows}
     return Verdicts(
         best=best,
@@ -98,7 +99,7 @@ def _row(key: Key, runs: Sequence[Mapping[str, Any]], outcomes: OutcomesOf) -> R
 def _best(trained: Mapping[Key, Row], question: Question) -> Key | None:
     """As `best_against_others` chooses it."""
     sign = -1 if question.higher_is_better else 1
-    means = {key: sum(row.scores.values()) / len(row.scores) for key, row in trained.items()}
+    means = {key: math.fsum(row.scores.values()) / len(row.scores) for key, row in trained.items()}
     return min(means, key=lambda key: (sign * means[key], key[0]), default=None)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from harness.board_formats import render
+from harness.comparison import Question
 from harness.leaderboard import SCHEMA, Board, leaderboard
 from harness.outcomes import gather
 from harness.plan import NotApplicable, Plan
@@ -22,7 +23,7 @@ from harness.results import board_of
 from harness.statistics import crossed, rank_intervals
 from harness.store import Store
 from harness.table import tidy
-from harness.verdicts import OutcomesOf
+from harness.verdicts import Key, OutcomesOf, verdicts
 from tests.harness.made_records import LINEAR, cell, evaluation, plan, pretraining
 
 EXAMPLES = 400
@@ -70,6 +71,31 @@ def test_verdicts_rest_on_seeds_and_examples_where_there_are_outcomes(store: Sto
     without = row(leaderboard(tidy(store)), "weak")
     assert without["basis"] == "seeds"
     assert without["behind_high"] - without["behind_low"] < found["behind_high"] - found["behind_low"]
+
+
+def test_a_control_is_beaten_only_if_the_best_was_not_merely_the_luckiest() -> None:
+    dice = np.random.default_rng(3)
+    claims, boards = 0, 200
+    for _ in range(boards):
+        scores = dice.normal(size=(8, 5))
+        runs: dict[Key, list[dict[str, Any]]] = {
+            (f"m{number}", None): [run_of(seed, value) for seed, value in enumerate(mine)]
+            for number, mine in enumerate(scores)
+        }
+        runs["raw", "raw"] = [run_of(0, 0.0)]
+        found = verdicts(
+            runs, Question(where="x", metric="m", higher_is_better=True, proportion=False), no_outcomes, 0.95
+        )
+        claims += found.behind["raw", "raw"].verdict == "beats"
+    assert claims / boards <= 0.05, "no method is better than raw here"
+
+
+def run_of(seed: int, value: float) -> dict[str, Any]:
+    return {"seed": seed, "value": value, "fingerprint": "f", "representation": "z"}
+
+
+def no_outcomes(fingerprint: str, representation: str) -> None:
+    return None
 
 
 def test_both_kinds_of_noise_stand_on_the_board_apart(store: Store) -> None:
