@@ -2,7 +2,7 @@
 
 A dataset writes its columns once per machine into a folder (see cache.py); every worker maps that folder into
 memory. Pretraining sees a split's `source`, which holds no labels. Evaluation sees `labels` too, but those of the
-test split are read in one place only, where the metrics are (cell.py).
+test split are read in one place only, where the metrics are (evaluation.py).
 """
 
 from __future__ import annotations
