@@ -10,7 +10,9 @@ from harness.plan import RAW, SUPERVISED
 from harness.verdicts import shown_name
 
 _TEST_SAMPLE = "* one run: the interval is over the test examples, not over seeds"
-_SUPERVISED = "supervised: the untrained encoder, fine-tuned on the labels at the budget of the pretraining"
+_SUPERVISED = (
+    "supervised: the untrained encoder, fine-tuned on the labels; its rates share the updates of the pretraining"
+)
 
 
 def rank_text(row: Mapping[str, Any]) -> str:
