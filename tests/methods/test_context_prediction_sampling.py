@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods.context_prediction import ContextPredictionConfig
+from methods.context_prediction import ContextPrediction, ContextPredictionConfig
 from methods.context_prediction._sampling import ABSENT, OFFSETS, Layout, lay_out
 from methods.context_prediction._stage import rescaled
 from tests.methods.context_images import configured, keyed
@@ -163,3 +163,20 @@ def test_images_of_different_sizes_get_grids_of_their_own_size() -> None:
     assert fits[found.present].all()
     across = found.corners[..., 1].masked_fill(~found.present, 0).amax(1)
     assert across[0::2].float().mean() > across[1::2].float().mean() + 40
+
+
+def test_a_batch_of_the_paper_preset_is_that_of_the_released_code() -> None:
+    training = ContextPrediction.presets["paper"].training
+    config, count = ContextPredictionConfig(), 400
+    assert config.pixels is not None
+    patches = found = 0
+    for shape in ((375, 500), (333, 500), (500, 500)):
+        pixels = torch.linspace(*config.pixels, count).long()
+        largest = rescaled(torch.tensor([shape]), torch.tensor([config.pixels[1]]))[0].tolist()
+        sizes = rescaled(torch.tensor([shape]).expand(count, 2), pixels)
+        drawn = lay_out(sizes, keyed(count), config, (largest[0], largest[1]))
+        patches += int(drawn.present.sum())
+        found += int((drawn.labels != ABSENT).sum())
+    batches = 3 * count / training.batch_size
+    assert 460 < patches / batches < 512, "as many whole grids as 512 patches hold"
+    assert training.learning_rate * batches / found == pytest.approx(1e-5, rel=0.05), "on the sum over pairs"
