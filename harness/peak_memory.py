@@ -13,8 +13,8 @@ _PROCESS = Path("/proc/self")
 
 
 def reset(device: torch.device) -> None:
-    """Begin anew, where the system can: on Linux, and for what torch allocates on a GPU."""
-    if device.type == "cuda" and torch.cuda.is_initialized():
+    """Begin anew, where the system can: on Linux, and for what torch allocates on a GPU that is in use already."""
+    if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     try:
         (_PROCESS / "clear_refs").write_text("5")  # sets the peak to what is resident now (man 5 proc)

@@ -81,10 +81,10 @@ def pretrain(
     """
     gang = gang or Gang()
     began = time.perf_counter()
-    peak_memory.reset(compute.device)
     join(gang, compute.device.type, deepspeed=compute.engine == "deepspeed")
     method, state = build(method_class, config, source, seed)
     method.to(compute.device)
+    peak_memory.reset(compute.device)
     stages = list(method.stages())
     saved = load_checkpoint(checkpoints, fingerprint) if checkpoints else None
     if saved:
