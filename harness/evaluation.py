@@ -156,7 +156,8 @@ def _stored(values: NDArray[Any]) -> NDArray[Any]:
 
 def _transductive(cell: Cell, data: Materialised) -> bool:
     """Whether pretraining saw the examples that are tested, without their labels: so it is where a dataset without a
-    split serves both."""
+    split serves both, be it under two configurations."""
     if not data.folds or not isinstance(cell.encoder, Pretraining):
         return False
-    return cell.encoder.initialisation.dataset == cell.dataset
+    seen, tested = cell.encoder.initialisation.dataset, cell.dataset
+    return (seen.name, seen.version, seen.content) == (tested.name, tested.version, tested.content)

@@ -39,6 +39,7 @@ SCHEMA: Mapping[str, pl.DataType] = {
         "control": pl.String,
         "started": pl.String,
         "encoder": pl.String,  #: names the encoder's identity, alike for a pretraining and for its evaluations
+        "settings": pl.String,  #: of an evaluation: names all that decided it, save the seed
         "task": pl.String,
         "protocol": pl.String,
         "representation": pl.String,
@@ -151,6 +152,7 @@ def _rows(record: Record) -> Iterator[dict[str, Any]]:
     warnings = result.get("warnings")
     whole |= {
         "encoder": _encoder(record.identity.get("encoder")),
+        "settings": fingerprint("settings", _without_seeds(record.identity)),
         "task": result.get("task", asked.get("task")),
         "protocol": result.get("protocol", asked.get("protocol")),
         "test_size": _whole_number(result.get("test_size")),
@@ -177,6 +179,16 @@ def _encoder(identity: Any) -> str | None:
     if not isinstance(identity, Mapping) or "initialisation" not in identity:
         return None
     return fingerprint("pretraining", identity)
+
+
+def _without_seeds(identity: Any) -> Any:
+    """An evaluation's identity without its own seed and the encoder's; one of a dataset's split is a setting."""
+    if not isinstance(identity, Mapping):
+        return identity
+    inner = ("encoder", "initialisation")
+    return {
+        name: _without_seeds(value) if name in inner else value for name, value in identity.items() if name != "seed"
+    }
 
 
 def _trained(result: Mapping[str, Any]) -> bool | None:

@@ -177,6 +177,7 @@ def _rank(rows: Iterable[dict[str, Any]]) -> None:
 
 NOT_BETTER = "does not beat its untrained twin"
 WITHIN_NOISE = "beats its untrained twin by less than the noise"
+MIXED = "seeds of different settings; name a suite to keep them apart"
 
 
 def _row(
@@ -266,6 +267,8 @@ def _flags(row: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], over_twin:
     flags = []
     if any(run["failure"] == "did_not_train" for run in runs):
         flags.append(DID_NOT_TRAIN)
+    if len({run["settings"] for run in runs if run["state"] == "ok"}) > 1:
+        flags.append(MIXED)
     if over_twin is not None and over_twin.gain is not None:
         if over_twin.gain <= 0:
             flags.append(NOT_BETTER)

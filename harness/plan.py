@@ -116,7 +116,7 @@ class Cell:
     Attributes:
         label: the method's `as:` name; "raw" or a baseline's name where there is no method.
         control: None for a trained encoder; "untrained" and "supervised" for its initial state, judged as the trained
-            one is or fine-tuned at the pretraining budget; else the same as `label`.
+            one is or fine-tuned with as many updates; else the same as `label`.
         encoder: a Pretraining (trained), an Initialisation (untrained, supervised), or None (the input itself).
         ranks, gpus_per_rank, cpus_per_rank: where it runs; not part of identity.
         dataset_as: the dataset's `as:` name, where a suite gives it one; not part of identity.

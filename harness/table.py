@@ -32,6 +32,7 @@ _OF_PRETRAINING = {
 #: algorithm: the name of the method in methods/; null for raw input.
 #: control: null for a trained encoder, else "raw", "untrained", "supervised" or a baseline's name.
 #: status: "ok" or "failed". A failed row has a null value; one whose pretraining failed has a null task, too.
+#: settings: alike for evaluations that differ in nothing but their seed.
 #: fingerprint: of the evaluation, or of the pretraining in a row without a task. encoder: of the pretraining.
 #: warnings: how many there are in the record. failure, message: class and text of a failure.
 #: evaluate_seconds, pretrain_seconds, device_seconds, examples_per_second, peak_memory_bytes, waiting_share: cost.
@@ -54,7 +55,7 @@ SCHEMA: Mapping[str, pl.DataType] = {
         for name in (
             *("task", "protocol", "representation", "primary", "metric", "value", "higher_is_better"),
             *("chance", "ceiling", "test_size", "folds", "transductive", "warnings", "failure", "message"),
-            *("fingerprint", "encoder", "attempt", "started"),
+            *("fingerprint", "encoder", "settings", "attempt", "started"),
         )
     },
     "evaluate_seconds": pl.Float64(),

@@ -22,7 +22,7 @@ from methods import Keys, Method, Settings, Training
 EPOCHS = 100
 #: Of a training's learning rate, the grid of the supervised control.
 SUPERVISED_RATES = (0.25, 1.0, 4.0)
-#: Looks at val without gain after which it gives a rate up: a quarter of the least that there are.
+#: Looks at val without gain after which it gives a rate up.
 SUPERVISED_PATIENCE = 5
 #: Points of a learning curve in the record, at most.
 _CURVE = 50

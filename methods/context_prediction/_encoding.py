@@ -24,7 +24,8 @@ def encode(images: Tensor, tower: Tower, mean: Tensor, config: ContextPrediction
     """The trunk's last map and fc6, under their names: uint8 [N, C, H, W] -> local [N, h, w, D], pooled over
     CELLS x CELLS cells to [N, CELLS * CELLS * D].
 
-    Where colours are dropped, the maps are the mean over the three channels kept, each in turn.
+    Where colours are dropped, the maps are the mean over the three channels kept, each in turn. Images go through the
+    tower a few at a time, so that in training mode (fine-tuning) batch statistics are of these.
     """
     height, width = encoded_size(images.shape[2], images.shape[3], config)
     at_once = max(AT_ONCE // (images.shape[1] ** 2 * height * width), 4)

@@ -92,7 +92,11 @@ def test_pretraining_on_what_is_tested_is_told(tmp_path: Path, reader: type[Read
 
     start = Initialisation(method="m", version=1, config={}, dataset=CHOICE, seed=0)
     elsewhere = replace(start, dataset=replace(CHOICE, name="other"))
+    other_config = replace(start, dataset=replace(CHOICE, config={"labels": "none"}))
+    other_files = replace(start, dataset=replace(CHOICE, content={"digest": "0"}))
     assert told(Pretraining(initialisation=start, training={}, compute={}))
+    assert told(Pretraining(initialisation=other_config, training={}, compute={}))
+    assert not told(Pretraining(initialisation=other_files, training={}, compute={}))
     assert not told(Pretraining(initialisation=elsewhere, training={}, compute={}))
     assert not told(start)
     assert not told(None)

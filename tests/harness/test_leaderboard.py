@@ -14,7 +14,7 @@ import scipy.stats
 from rich.console import Console
 
 from harness.board_formats import FORMATS, render, show
-from harness.leaderboard import NOT_BETTER, SCHEMA, WITHIN_NOISE, Board, leaderboard
+from harness.leaderboard import MIXED, NOT_BETTER, SCHEMA, WITHIN_NOISE, Board, leaderboard
 from harness.plan import NotApplicable
 from harness.record import Record
 from harness.store import Store
@@ -270,3 +270,12 @@ def test_an_empty_store_has_a_board_too(store: Store, form: str) -> None:
     if form in ("table", "markdown"):
         assert b"run a suite first" in data
     assert show(board, 80) is not None
+
+
+def test_seeds_of_different_settings_are_told_apart_where_no_plan_does(store: Store) -> None:
+    _fill(store, "a", [0.5, 0.6])
+    longer = cell("a", 0, steps=99)
+    _write(store, pretraining(longer), evaluation(longer, 0.9, started="2026-11-24T00:00:00+00:00"))
+    assert MIXED in _row(leaderboard(tidy(store)), "a")["flags"]  # type: ignore[operator]
+    same = plan(cell("a", 0), cell("a", 1))
+    assert _row(leaderboard(tidy(store), same), "a")["flags"] == []
