@@ -87,7 +87,7 @@ def evaluate(payload: Mapping[str, Any], gang: Gang) -> None:
     work = _Work.of(payload)
     cell = work.cell
     fingerprints = payload["fingerprints"]
-    with work.logged(gang), work.progress(fingerprints[0], gang) as tell:
+    with work.logged(gang), work.progress(payload["lease"], gang) as tell:
         data = open_dataset(cell.dataset)
         encoder = encoders.load(cell, work.store, data)
         encodings = {split: Encodings(encoder, data.split(split).source) for split in data.splits}
@@ -173,9 +173,9 @@ class _Work:
             handler.close()
 
     @contextmanager
-    def progress(self, fingerprint: str, gang: Gang) -> Iterator[training.Tell]:
+    def progress(self, lease: str, gang: Gang) -> Iterator[training.Tell]:
         """Where the training loop tells how far it is, for `run` and `status` to show."""
-        place = self.store.progress(fingerprint)
+        place = self.store.progress(lease)
         fixed = {"cell": self.cell.id, "host": socket.gethostname(), "pid": os.getpid()}
 
         def tell(news: Mapping[str, Any]) -> None:

@@ -71,7 +71,7 @@ class Driver:
                 kind=kind,
                 job=task.cell.id,
                 stage=task.verb,
-                fingerprint=task.fingerprints[0],
+                fingerprint=task.lease,
                 attempt=attempt,
                 seconds=seconds,
                 message=message,

@@ -5,7 +5,7 @@ runs/
   artifacts/<fingerprint>/     weights, predictions, pictures
   checkpoints/<fingerprint>/   resumable state, deleted once the record is written
   leases/<fingerprint>/        who works on it (lease.py)
-  progress/<fingerprint>.json  replaced about once a second by the worker
+  progress/<lease>.json        replaced by the worker, about once a second
   logs/<cell id with "/" as "--">.log
   plans/<suite>.json           the last frozen plan
   index/                       caches of records and outcomes for tables and boards; may be deleted
@@ -145,9 +145,9 @@ class Store:
         """File for what a cell's workers print."""
         return self.root / "logs" / f"{cell.replace('/', '--')}.log"
 
-    def progress(self, fingerprint: str) -> Path:
-        """File that says how far the work on this fingerprint is."""
-        return self.root / "progress" / f"{fingerprint}.json"
+    def progress(self, lease: str) -> Path:
+        """File that says how far the work under this lease is."""
+        return self.root / "progress" / f"{lease}.json"
 
     def plan(self, suite: str) -> Path:
         """File of the last frozen plan of a suite."""

@@ -19,7 +19,8 @@ class Task:
 
     Attributes:
         fingerprints: of the records that it will write.
-        lease: what it must hold, so that two runs on one store never do the same work at once.
+        lease: what it must hold, so that two runs on one store never do the same work at once; its progress file
+            bears the same name.
     """
 
     job: Job
@@ -104,14 +105,20 @@ def _pretraining(plan: Plan, cell: Cell, encoder: Pretraining, store: Store) -> 
 
 
 def _evaluation(plan: Plan, cell: Cell, missing: tuple[str, ...], store: Store, after: Iterable[str]) -> Task:
+    lease = _lease(cell)
     job = Job(
         id=f"evaluate {cell.id}",
         target="harness.cell:evaluate",
-        payload={**_payload(plan, cell, store), "fingerprints": list(missing)},
+        payload={**_payload(plan, cell, store), "fingerprints": list(missing), "lease": lease},
         after=frozenset(after),
         deadline=plan.settings["deadline"]["evaluate"],
         retries=_retries(plan),
     )
+    return Task(job=job, cell=cell, kind="evaluation", fingerprints=missing, lease=lease)
+
+
+def _lease(cell: Cell) -> str:
+    """Names the evaluations of one encoder."""
     work: dict[str, Any] = {
         "encoder": cell.encoder,
         "dataset": cell.dataset,
@@ -120,8 +127,7 @@ def _evaluation(plan: Plan, cell: Cell, missing: tuple[str, ...], store: Store, 
     }
     if cell.control == SUPERVISED:  # one untrained state, trained on labels at the budgets of several pretrainings
         work["budgets"] = sorted(cell.wanted)
-    lease = fingerprint("evaluations", work)
-    return Task(job=job, cell=cell, kind="evaluation", fingerprints=missing, lease=lease)
+    return fingerprint("evaluations", work)
 
 
 def _payload(plan: Plan, cell: Cell, store: Store) -> dict[str, Any]:

@@ -44,8 +44,8 @@ def print_status(folder: Path) -> None:
 
 def _running(store: Store) -> Iterator[tuple[str, ...]]:
     at_work = [path.stem for path in (store.root / "progress").glob("*.json")]
-    for fingerprint, now in sorted(read_snapshots(store.root / "progress", at_work).items()):
-        holder = store.holder(fingerprint)
+    for lease, now in sorted(read_snapshots(store.root / "progress", at_work).items()):
+        holder = store.holder(lease)
         if holder is not None:  # else it was left by a worker that was killed
             done = "" if now.fraction is None else f"{now.fraction:.0%}"
             speed = "" if now.steps_per_second is None else f"{now.steps_per_second:,.4g}"

@@ -18,6 +18,7 @@ from harness.features import Encodings, NotFiniteError
 from harness.plan import Pretraining
 from harness.protocols import linear
 from harness.store import Store
+from harness.todo import todo
 from tests.harness.tiny import Tiny, tiny
 
 TRAIN, JUDGE = "pretrain sdae/digits/0", "evaluate sdae/digits/0"
@@ -156,9 +157,10 @@ def test_an_evaluation_tells_what_it_is_at_and_leaves_no_progress(fresh: Tiny, m
         put(self, path, value)
 
     monkeypatch.setattr(Store, "put_json", watched)
-    jobs.evaluate(fresh.payload("evaluate raw/digits/0"), Gang())
-    (fingerprint,) = fresh.raw.wanted
+    task = todo(fresh.plan, fresh.store, retry_failed=False).tasks["evaluate raw/digits/0"]
+    jobs.evaluate(task.job.payload, Gang())
     (news,) = told
-    assert (news["file"], news["cell"], news["phase"]) == (fingerprint, "raw/digits/0", "digit by linear")
+    assert (news["cell"], news["phase"]) == ("raw/digits/0", "digit by linear")
+    assert news["file"] == task.lease, "by which `status` knows that somebody is at work on it"
     assert (news["step"], news["steps"]) == (0, 1)
     assert not list((fresh.store.root / "progress").iterdir())
