@@ -1,56 +1,28 @@
-"""Images, and a short training, for the tests of context prediction."""
+"""RandomImages, and a short training, for the tests of context prediction."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from methods import Column, Keys, Spec
+from methods import Keys, Spec
 from methods.context_prediction import ContextPrediction, ContextPredictionConfig
 from methods.context_prediction._stage import RelativePosition
+from tests.methods.random_images import RandomImages
 
 #: Small enough for tests, and free of what only the paper's sizes need.
 SMALL: Mapping[str, Any] = {**ContextPrediction.presets["small"].config, "units": 32}
-
-
-class Images:
-    """A column of random images, and the source that offers it."""
-
-    groups = None
-
-    def __init__(self, count: int = 6, shape: tuple[int, ...] = (3, 64, 64), seed: int = 3) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        self.pixels = torch.randint(0, 256, (count, *shape), dtype=torch.uint8, generator=generator)
-        self.spec = Spec(modality="image", shape=shape, size=count)
-        self.columns: Mapping[str, Column] = {"image": self}
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def take(self, ids: Tensor) -> Tensor:
-        return self.pixels[ids]
-
-    def row(self, index: int) -> NDArray[Any]:
-        return np.asarray(self.pixels[index])
-
-    def lengths(self, ids: Tensor) -> Tensor:
-        return torch.full((len(ids),), self.pixels.shape[1])
-
-    def windows(self, ids: Tensor, starts: Tensor, length: int) -> Tensor:
-        return torch.stack([self.pixels[i, s : s + length] for i, s in zip(ids, starts, strict=True)])
 
 
 def configured(**values: Any) -> ContextPredictionConfig:
     return ContextPredictionConfig(**{**SMALL, **values})
 
 
-def build(images: Images, seed: int = 0, **values: Any) -> ContextPrediction:
+def build(images: RandomImages, seed: int = 0, **values: Any) -> ContextPrediction:
     config = configured(**values)
     state = ContextPrediction.fit(config, images, Keys.of(seed, "fit"))
     torch.manual_seed(seed)

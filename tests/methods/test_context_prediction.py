@@ -17,17 +17,17 @@ from methods.context_prediction._pictures import _neighbours
 from methods.context_prediction._sampling import ABSENT
 from methods.context_prediction._stage import RelativePosition
 from methods.context_prediction._towers import build_tower, centers
-from tests.methods.context_images import Images, build, configured
+from tests.methods.context_images import RandomImages, build, configured
 
 IDS = torch.arange(6)
 
 
-def drawn(method: ContextPrediction, images: Images, ids: Tensor = IDS, purpose: str = "test") -> Drawn:
+def drawn(method: ContextPrediction, images: RandomImages, ids: Tensor = IDS, purpose: str = "test") -> Drawn:
     keys = Keys.of(0, purpose, ids)
     return method.stages()[0].draw(method.sample(images, ids, keys), keys)
 
 
-def settled(images: Images, **values: Any) -> ContextPrediction:
+def settled(images: RandomImages, **values: Any) -> ContextPrediction:
     """In evaluation mode, with batch statistics that fit the images."""
     method = build(images, **values)
     with torch.no_grad():
@@ -41,7 +41,7 @@ def settled(images: Images, **values: Any) -> ContextPrediction:
 
 def test_normalisation_has_neither_scale_nor_shift_and_is_where_the_released_code_has_it() -> None:
     for tower in ("small", "resnet18"):
-        stage = build(Images(), tower=tower).stages()[0]
+        stage = build(RandomImages(), tower=tower).stages()[0]
         norms = [module for module in stage.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
         assert norms
         assert not any(norm.affine for norm in norms)
@@ -71,7 +71,7 @@ def test_the_paper_tower_has_the_released_shapes() -> None:
 
 
 def test_weights_start_as_xavier_in_caffe() -> None:
-    method = build(Images(), units=64)
+    method = build(RandomImages(), units=64)
     for module in method.modules():
         if isinstance(module, nn.Conv2d):
             bound = math.sqrt(3 / module.weight[0].numel())
@@ -82,7 +82,7 @@ def test_weights_start_as_xavier_in_caffe() -> None:
 
 
 def test_fusing_is_a_network_on_both_codes_side_by_side() -> None:
-    method = settled(Images())
+    method = settled(RandomImages())
     fusion, codes = method.stages()[0].fusion, torch.randn(7, 32)
     first, second = torch.tensor([0, 3, 6, 2]), torch.tensor([1, 2, 0, 2])
     as_first, as_second = fusion.fc7.weight.chunk(2)
@@ -93,7 +93,7 @@ def test_fusing_is_a_network_on_both_codes_side_by_side() -> None:
 
 
 def test_the_code_of_a_patch_does_not_depend_on_its_partner() -> None:
-    method = settled(Images())
+    method = settled(RandomImages())
     tower, patches = method.stages()[0].tower, torch.randn(20, 3, 17, 17)
     alone = torch.cat([tower(patch[None]) for patch in patches])
     assert torch.allclose(tower(patches), alone, atol=1e-5)
@@ -111,7 +111,7 @@ def test_the_code_of_a_patch_does_not_depend_on_its_partner() -> None:
     ],
 )
 def test_every_variant_trains(tower: str, sampler: str, color: str) -> None:
-    images = Images()
+    images = RandomImages()
     method = build(images, tower=tower, sampler=sampler, color=color)
     stage = method.stages()[0]
     terms = stage(drawn(method, images))
@@ -126,7 +126,7 @@ def test_every_variant_trains(tower: str, sampler: str, color: str) -> None:
 
 
 def test_the_loss_is_a_sum_over_pairs_weighed_by_their_number() -> None:
-    images = Images()
+    images = RandomImages()
     method = settled(images)
     stage, whole = method.stages()[0], drawn(method, images)
     parts = [drawn(method, images, ids) for ids in (IDS[:2], IDS[2:])]
@@ -139,7 +139,7 @@ def test_the_loss_is_a_sum_over_pairs_weighed_by_their_number() -> None:
 
 def test_pairs_reach_the_fusion_as_drawn() -> None:
     """Logits of every pair are those of its two patches, found by hand."""
-    images = Images()
+    images = RandomImages()
     method = settled(images)
     stage, found = method.stages()[0], drawn(method, images)
     logits, labels = stage.answer(found)
@@ -157,7 +157,7 @@ def test_pairs_reach_the_fusion_as_drawn() -> None:
 
 
 def test_monitors_tell_accuracy_and_frequency_of_every_label() -> None:
-    images = Images(40)
+    images = RandomImages(40)
     method = settled(images)
     found = drawn(method, images, torch.arange(40))
     with torch.no_grad():
@@ -176,7 +176,7 @@ def test_monitors_tell_accuracy_and_frequency_of_every_label() -> None:
 
 @pytest.mark.parametrize("color", ["none", "project"])
 def test_features_of_an_image_are_the_codes_of_its_patches(color: Literal["none", "project"]) -> None:
-    images = Images()
+    images = RandomImages()
     method = settled(images, color=color)
     local = method.encode(method.examples(images, IDS))["fc6"]
     assert local.local is not None
@@ -194,7 +194,7 @@ def test_features_of_an_image_are_the_codes_of_its_patches(color: Literal["none"
 
 @pytest.mark.parametrize("color", ["drop", "drop_rms"])
 def test_where_colours_are_dropped_features_are_the_mean_over_the_channel_kept(color: str) -> None:
-    images = Images()
+    images = RandomImages()
     method = settled(images, color=color)
     tower, mean = method.stages()[0].tower, method.stages()[0].mean
     pixels = (images.pixels.float() - mean) * (5 / 255)
@@ -212,7 +212,7 @@ def test_where_colours_are_dropped_features_are_the_mean_over_the_channel_kept(c
 
 
 def test_pooled_features_are_means_over_a_grid_of_cells() -> None:
-    images = Images()
+    images = RandomImages()
     method = settled(images)
     features = method.encode(method.examples(images, IDS))["fc6"]
     assert features.local is not None
@@ -235,7 +235,7 @@ def test_positions_and_maps_agree(tower: Literal["small", "resnet18", "caffenet"
 
 
 def test_images_are_encoded_at_the_size_of_training_and_places_told_in_stored_pixels() -> None:
-    images = Images(2, (3, 48, 72))
+    images = RandomImages(2, (3, 48, 72))
     method = build(images, tower="small", pixels=(3 * 48 * 72, 5 * 48 * 72)).eval()  # twice the sides on average
     features = method.encode(method.examples(images, torch.arange(2)))["fc6"]
     assert features.local is not None
@@ -247,7 +247,7 @@ def test_images_are_encoded_at_the_size_of_training_and_places_told_in_stored_pi
 
 
 def test_grey_images_are_learned_from_without_colour_handling() -> None:
-    images = Images(6, (1, 64, 64))
+    images = RandomImages(6, (1, 64, 64))
     method = settled(images, color="none")
     assert torch.isfinite(method.stages()[0](drawn(method, images)).sums["position"])
     assert method.encode(method.examples(images, IDS))["fc6"].pooled.shape == (6, 512)
@@ -256,7 +256,7 @@ def test_grey_images_are_learned_from_without_colour_handling() -> None:
 
 
 def test_the_mean_is_that_of_the_corpus() -> None:
-    images = Images(70)
+    images = RandomImages(70)
     state = ContextPrediction.fit(configured(), images, Keys.of(0, "fit"))
     assert torch.allclose(state["mean"], images.pixels.double().mean((0, 2, 3)).float())
 
@@ -265,7 +265,7 @@ def test_the_mean_is_that_of_the_corpus() -> None:
 
 
 def test_the_gallery_tells_accuracy_and_shows_pictures() -> None:
-    images = Images(40)
+    images = RandomImages(40)
     method = settled(images)
     panels = list(method.gallery(images))
     assert [panel.images.shape[0] for panel in panels] == [4, 3, 8]
@@ -277,7 +277,7 @@ def test_the_gallery_tells_accuracy_and_shows_pictures() -> None:
 
 
 def test_neighbours_of_a_patch_are_its_copies_in_other_images() -> None:
-    images = Images(12)
+    images = RandomImages(12)
     method = settled(images, color="none")
     patches = torch.randint(0, 256, (24, 3, 17, 17), dtype=torch.uint8)
     owner = torch.arange(24) // 2

@@ -12,13 +12,13 @@ from methods.context_prediction._config import Color
 from methods.context_prediction._patches import cut, cut_rescaled, pixelate, pixelations
 from methods.context_prediction._sampling import lay_out
 from methods.context_prediction._stage import per_patch
-from tests.methods.context_images import Images, configured, keyed
+from tests.methods.context_images import RandomImages, configured, keyed
 
 SIDE = 17
 
 
 def test_patches_are_those_of_a_plain_loop() -> None:
-    images, config = Images(5).pixels, configured(grids=2)
+    images, config = RandomImages(5).pixels, configured(grids=2)
     found = lay_out(torch.tensor([64, 64]).expand(5, 2), keyed(5), config, (64, 64))
     expected = [
         images[image, :, top : top + SIDE, left : left + SIDE]
@@ -31,7 +31,7 @@ def test_patches_are_those_of_a_plain_loop() -> None:
 
 @pytest.mark.parametrize("size", [(64, 64), (90, 71), (50, 60)])
 def test_patches_of_rescaled_images_are_cut_from_the_rescaled_image(size: tuple[int, int]) -> None:
-    images, config = Images(3).pixels, configured()
+    images, config = RandomImages(3).pixels, configured()
     sizes = torch.tensor(size).expand(3, 2)
     found = lay_out(sizes, keyed(3), config, size)
     whole = functional.interpolate(images.float(), size, mode="bilinear", align_corners=False)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -12,41 +11,21 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from safetensors.torch import load, save
 from scipy import stats
-from torch import Tensor
 
-from methods import Column, Drawn, Keys, Spec, roster
+from methods import Drawn, Keys, Spec, roster
 from methods.sdae import Corruption, Denoiser, Emphasis, SdaeConfig, StackedDenoisingAutoencoder, corrupt
+from tests.methods.random_images import RandomImages
 
 Kind = Literal["masking", "salt_and_pepper", "gaussian"]
 KINDS: tuple[Kind, ...] = ("masking", "salt_and_pepper", "gaussian")
 SHAPE = (1, 6, 7)
 
 
-class Images:
-    """A column of random images, and the source that offers it."""
-
-    groups = None
+class Images(RandomImages):
+    """No pixel is zero, so that masked ones can be told."""
 
     def __init__(self, count: int = 24, shape: tuple[int, ...] = SHAPE) -> None:
-        generator = torch.Generator().manual_seed(3)
-        self.pixels = torch.randint(1, 256, (count, *shape), dtype=torch.uint8, generator=generator)
-        self.spec = Spec(modality="image", shape=shape, size=count)
-        self.columns: Mapping[str, Column] = {"image": self}
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def take(self, ids: Tensor) -> Tensor:
-        return self.pixels[ids]
-
-    def row(self, index: int) -> NDArray[Any]:
-        return np.asarray(self.pixels[index])
-
-    def lengths(self, ids: Tensor) -> Tensor:
-        return torch.full((len(ids),), self.pixels.shape[1])
-
-    def windows(self, ids: Tensor, starts: Tensor, length: int) -> Tensor:
-        return torch.stack([self.pixels[i, s : s + length] for i, s in zip(ids, starts, strict=True)])
+        super().__init__(count, shape, least=1)
 
 
 def build(images: Images, seed: int = 0, **config: Any) -> StackedDenoisingAutoencoder:
