@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.leaderboard import Board
-from harness.plan import RAW, SUPERVISED
+from harness.plan import SUPERVISED
 from harness.verdicts import shown_name
 
 _TEST_SAMPLE = "* one run: the interval is over the test examples, not over seeds"
@@ -29,7 +29,8 @@ def verdicts(group: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _is_baseline(row: Mapping[str, Any]) -> bool:
-    return bool(row["control"] == row["method"] != RAW)
+    """Whether it solves the task in a way of its own, reading no features."""
+    return bool(row["control"] == row["method"] != row["representation"])
 
 
 def flagged(group: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from harness import encoders, evaluation, provenance
 from harness import pretrain as training
 from harness.checkpoint import save_encoder
 from harness.configuration import restore
-from harness.datasets import DatasetError
+from harness.datasets import DatasetError, SplitName
 from harness.datasets.cache import open_dataset
 from harness.engine import Compute
 from harness.features import Encodings, NotFiniteError
@@ -90,7 +91,11 @@ def evaluate(payload: Mapping[str, Any], gang: Gang) -> None:
     with work.logged(gang), work.progress(payload["lease"], gang) as tell:
         data = open_dataset(cell.dataset)
         encoder = encoders.load(cell, work.store, data)
-        encodings = {split: Encodings(encoder, data.split(split).source) for split in data.splits}
+
+        @cache
+        def encodings(split: SplitName, examples: str) -> Encodings:
+            return Encodings(encoder, data.split(split, examples).source)
+
         for number, fingerprint in enumerate(fingerprints):
             started, asked = time.time(), cell.wanted[fingerprint]
             tell({"phase": f"{asked.task} by {asked.protocol}", "step": number, "steps": len(fingerprints)})

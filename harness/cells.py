@@ -5,13 +5,28 @@ Seeds run outermost, so that a run which is stopped early leaves a whole board o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from harness.plan import RAW, SUPERVISED, UNTRAINED, Cell, Evaluation, Initialisation, Pretraining
-from harness.resolution import ResolvedDataset, ResolvedMethod, ResolvedProtocol
+from harness.plan import RAW, SUPERVISED, UNTRAINED, Baseline, Cell, Encoder, Evaluation, Initialisation, Pretraining
+from harness.resolution import ResolvedDataset, ResolvedMethod, ResolvedProtocol, baselines
+from harness.rosters import Rosters
 from harness.suite import Resources
+from methods import TaskKind
+
+
+class WithoutMethod(NamedTuple):
+    """A row that comes once for each dataset.
+
+    Attributes:
+        name: of the baseline.
+        encoder: its features; None for raw input, and for one that reads the input itself.
+    """
+
+    name: str
+    encoder: Baseline | None
+    asked: tuple[Evaluation, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +35,7 @@ class Pair:
 
     Attributes:
         asked: what the suite asks of an encoder with weights.
-        of_input: what it asks of raw input; and what each baseline, by name, solves instead.
+        without_method: the rows of the dataset alone.
         supervised: what is asked of the control of that name.
     """
 
@@ -30,36 +45,42 @@ class Pair:
     training: Mapping[str, Any]
     compute: Mapping[str, Any]
     asked: tuple[Evaluation, ...]
-    of_input: Mapping[str, tuple[Evaluation, ...]]
+    without_method: tuple[WithoutMethod, ...]
     supervised: tuple[Evaluation, ...]
 
 
 def evaluations(
-    dataset: ResolvedDataset, tasks: Sequence[str], protocols: Sequence[ResolvedProtocol]
+    dataset: ResolvedDataset,
+    tasks: Sequence[str],
+    protocols: Sequence[ResolvedProtocol],
+    kinds: Collection[TaskKind] | None = None,
 ) -> tuple[Evaluation, ...]:
-    """Every one of these tasks with every protocol that solves its kind."""
+    """Every one of these tasks with every protocol that solves it; of these kinds only, if they are given."""
+    judged = dataset.judged
     return tuple(
         Evaluation(
             task=name, protocol=protocol.name, protocol_version=protocol.version, protocol_config=protocol.config
         )
         for name in tasks
         for protocol in protocols
-        if dataset.judged.tasks[name].kind in protocol.kinds
+        if protocol.solves(judged.tasks[name], judged.spec.modality)
+        and (kinds is None or judged.tasks[name].kind in kinds)
     )
 
 
-def evaluations_of_input(
-    dataset: ResolvedDataset,
-    tasks: Sequence[str],
-    protocols: Sequence[ResolvedProtocol],
-    baselines: Sequence[ResolvedProtocol],
-) -> dict[str, tuple[Evaluation, ...]]:
-    """What is asked of raw input, and of each baseline by name."""
+def rows_without_method(
+    dataset: ResolvedDataset, tasks: Sequence[str], protocols: Sequence[ResolvedProtocol], rosters: Rosters
+) -> tuple[WithoutMethod, ...]:
+    """Every baseline: its features under the protocols that the suite asks for, or its own way to solve tasks."""
     features = [protocol for protocol in protocols if protocol.needs == "features"]
-    return {
-        RAW: evaluations(dataset, tasks, features),
-        **{baseline.name: evaluations(dataset, tasks, [baseline]) for baseline in baselines},
-    }
+    modality = dataset.judged.spec.modality
+    found = []
+    for name, kind in rosters.baselines.items():
+        encoder = Baseline(baseline=name, version=kind.version) if name != RAW else None
+        asked = evaluations(dataset, tasks, features, kind.kinds.get(modality, frozenset()))
+        found.append(WithoutMethod(name, encoder, asked))
+    own_ways = (WithoutMethod(one.name, None, evaluations(dataset, tasks, [one])) for one in baselines(rosters))
+    return (*found, *own_ways)
 
 
 def cells_of(pairs: Sequence[Pair], seeds: Sequence[int], resources: Resources) -> Iterator[Cell]:
@@ -79,8 +100,8 @@ def cells_of(pairs: Sequence[Pair], seeds: Sequence[int], resources: Resources) 
 
 def _without_method(pair: Pair, resources: Resources) -> Iterator[Cell]:
     """Deterministic up to the protocol, so seed 0 stands for all."""
-    for name, asked in pair.of_input.items():
-        yield _cell(pair, name, 0, name, None, asked, resources)
+    for name, encoder, asked in pair.without_method:
+        yield _cell(pair, name, 0, name, encoder, asked, resources)
 
 
 def _with_method(pair: Pair, seed: int, resources: Resources) -> Iterator[Cell]:
@@ -103,7 +124,7 @@ def _cell(
     label: str,
     seed: int,
     control: str | None,
-    encoder: Pretraining | Initialisation | None,
+    encoder: Encoder,
     asked: tuple[Evaluation, ...],
     resources: Resources,
 ) -> Cell:

@@ -1,15 +1,16 @@
-"""From a cell to its frozen encoder: trained weights from the store, an untrained twin, or the raw input."""
+"""From a cell to its frozen encoder: trained weights from the store, an untrained twin, or a baseline's features."""
 
 from __future__ import annotations
 
 import torch
 
+from harness import baselines
 from harness.checkpoint import load_encoder
 from harness.configuration import restore
-from harness.controls import RawInput, calibrate
+from harness.controls import calibrate
 from harness.datasets import Task
 from harness.datasets.cache import Materialised, open_dataset
-from harness.plan import Cell, Initialisation, Pretraining
+from harness.plan import RAW, Baseline, Cell, Initialisation, Pretraining
 from harness.pretrain import build
 from harness.protocols import Encoder
 from harness.store import Store
@@ -22,8 +23,8 @@ def load(cell: Cell, store: Store, data: Materialised) -> Encoder:
     Args:
         data: what it is judged on; an untrained twin takes its batch statistics from there too.
     """
-    if cell.encoder is None:
-        return RawInput()
+    if cell.encoder is None or isinstance(cell.encoder, Baseline):
+        return baselines.roster()[_baseline(cell)](data.split("train").source)
     device = torch.device("cuda" if cell.gpus_per_rank > 0 else "cpu")
     if isinstance(cell.encoder, Pretraining):
         return _trained(cell.encoder, store).to(device).eval()
@@ -34,15 +35,14 @@ def load(cell: Cell, store: Store, data: Materialised) -> Encoder:
 
 def primary(cell: Cell, task: Task) -> str:
     """The representation that is ranked."""
-    start = _initialisation(cell)
-    if start is None:
-        return "raw"
-    method_class = roster()[start.method]
-    return method_class.primary(restore(method_class.Config, start.config))[task.kind]
+    if cell.start is None:
+        return _baseline(cell)
+    method_class = roster()[cell.start.method]
+    return method_class.primary(restore(method_class.Config, cell.start.config))[task.kind]
 
 
-def _initialisation(cell: Cell) -> Initialisation | None:
-    return cell.encoder.initialisation if isinstance(cell.encoder, Pretraining) else cell.encoder
+def _baseline(cell: Cell) -> str:
+    return cell.encoder.baseline if isinstance(cell.encoder, Baseline) else RAW
 
 
 def _trained(plan: Pretraining, store: Store) -> Method:

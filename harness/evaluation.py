@@ -6,19 +6,18 @@ Test labels are read here and nowhere else, after the protocol has made its choi
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from harness import encoders, metrics, protocols
+from harness import encoders, metrics, protocols, targets
 from harness.configuration import restore
 from harness.datasets import SplitName, Task
 from harness.datasets.cache import Materialised
-from harness.features import Encodings
+from harness.features import Encodings, Positions, Representation
 from harness.folds import Fold, Part, folds_of
 from harness.plan import Cell, Evaluation, Pretraining
 from harness.protocols import Protocol, Solution, View
@@ -33,7 +32,8 @@ class Evaluated:
 
     Attributes:
         result: JSON for the record.
-        predictions: for each test example, by representation; of a cross-validated dataset all examples are tested.
+        predictions: for each test example, by representation; of a cross-validated dataset all examples are tested;
+            those that are rows lie end to end.
         outcomes: the metric of each test example alone, by representation: uint8 or float32 [N]; none where the
             metric is no mean over examples.
     """
@@ -43,40 +43,45 @@ class Evaluated:
     outcomes: Arrays
 
 
-def evaluate(
-    cell: Cell, evaluation: Evaluation, data: Materialised, encodings: Mapping[SplitName, Encodings]
-) -> Evaluated:
+#: The features of a set of examples of a split.
+EncodingsOf = Callable[[SplitName, str], Encodings]
+
+
+def evaluate(cell: Cell, evaluation: Evaluation, data: Materialised, encodings: EncodingsOf) -> Evaluated:
     """Solve and score one of a cell's evaluations."""
     began = time.perf_counter()
     task = data.tasks[evaluation.task]
     protocol_class = protocols.roster()[evaluation.protocol]
     protocol = protocol_class(restore(protocol_class.Config, evaluation.protocol_config))
-    metric = metrics.METRICS[task.metric]
     primary = encoders.primary(cell, task)
     folds = folds_of(data, task.name)
     scores, selection, warnings = [], {}, []
     predictions, outcomes = Arrays(), Arrays()
-    for representation in _representations(protocol_class, primary, encodings):
+    for representation in _representations(protocol_class, primary, encodings("train", task.examples)):
         purpose = f"evaluate/{task.name}/{evaluation.protocol}/{representation}"
         solutions = [
             protocol.solve(_view(fold, representation, task, data, encodings), task, _keys(cell, purpose, number))
             for number, fold in enumerate(folds)
         ]
-        predicted, targets = _tested(solutions, folds, data, task)
-        scores.append(
-            {
-                "representation": representation,
-                "primary": representation == primary,
-                "metric": metric.name,
-                "value": float(metric.compute(predicted, targets)),
-                "higher_is_better": metric.higher_is_better,
-            }
-        )
+        answers, truth = _tested(solutions, folds, data, task)
+        for name in (task.metric, *task.also):
+            metric = metrics.METRICS[name]
+            scores.append(
+                {
+                    "representation": representation,
+                    "primary": representation == primary and name == task.metric,
+                    "metric": name,
+                    "value": float(metric.compute(answers, truth)),
+                    "higher_is_better": metric.higher_is_better,
+                }
+            )
         selection[representation] = _selection(solutions)
         warnings += [f"{representation}{warning}" for warning in _warnings(solutions)]
-        predictions[representation] = predicted
-        if metric.outcomes is not None:
-            outcomes[representation] = _stored(metric.outcomes(predicted, targets))
+        spans = task.kind == "span"  # their answers are texts, which metrics compare
+        predictions[representation] = targets.stored(_predicted(solutions, folds) if spans else answers)
+        of_each = metrics.METRICS[task.metric].outcomes
+        if of_each is not None:
+            outcomes[representation] = _stored(of_each(answers, truth))
     result = {
         "task": task.name,
         "protocol": evaluation.protocol,
@@ -94,44 +99,58 @@ def evaluate(
     return Evaluated(result, predictions, outcomes)
 
 
-def _representations(protocol: type[Protocol], primary: str, encodings: Mapping[SplitName, Encodings]) -> Sequence[str]:
+def _representations(protocol: type[Protocol], primary: str, encodings: Encodings) -> Sequence[str]:
     """All there are; only the ranked one where each costs a training, or where none is looked at."""
-    return list(encodings["train"].pooled) if protocol.needs == "features" else [primary]
+    return encodings.names if protocol.needs == "features" else [primary]
 
 
-def _view(
-    fold: Fold, representation: str, task: Task, data: Materialised, encodings: Mapping[SplitName, Encodings]
-) -> View:
-    train, val, test = (encodings[part.split].under(representation, part.ids) for part in fold)
+def _view(fold: Fold, representation: str, task: Task, data: Materialised, encodings: EncodingsOf) -> View:
+    train, val, test = (_encoded(part, representation, task, data, encodings) for part in fold)
     return View(
-        encoder=encodings[fold.train.split].encoder,
+        encoder=encodings(fold.train.split, task.examples).encoder,
         representation=representation,
         train=train,
         val=val,
         test=test,
         train_targets=_labels(data, fold.train, task),
         val_targets=_labels(data, fold.val, task),
+        test_given=targets.given(data.split(fold.test.split, task.examples), task, fold.test.ids),
     )
+
+
+def _encoded(
+    part: Part, representation: str, task: Task, data: Materialised, encodings: EncodingsOf
+) -> Representation | Positions:
+    found = encodings(part.split, task.examples)
+    if task.kind != "position":
+        return found.under(representation, part.ids)
+    intervals = data.split(part.split, task.examples).intervals(task.name)
+    return Positions(found, representation, part.ids, task.name, intervals)
 
 
 def _keys(cell: Cell, purpose: str, fold: int) -> Keys:
     return Keys.of(cell.seed, f"{purpose}/{fold}" if fold else purpose)
 
 
-def _labels(data: Materialised, part: Part, task: Task) -> torch.Tensor:
-    return data.split(part.split).labels(task.name)[part.ids]
+def _labels(data: Materialised, part: Part, task: Task) -> Any:
+    return targets.for_protocol(data.split(part.split, task.examples), task, part.ids)
 
 
 def _tested(
     solutions: Sequence[Solution], folds: Sequence[Fold], data: Materialised, task: Task
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Predictions and targets of all test examples; of several folds in the order of the examples."""
-    predictions = np.concatenate([solution.predictions for solution in solutions])
-    targets = np.concatenate([_labels(data, fold.test, task).numpy() for fold in folds])
-    if len(folds) == 1:
-        return np.ascontiguousarray(predictions), targets
-    order = np.argsort(torch.cat([fold.test.ids for fold in folds]).numpy())
-    return predictions[order], targets[order]
+) -> tuple[targets.Examples, targets.Examples]:
+    """Answers and truth of all test examples; of several folds in the order of the examples."""
+    answers, truth = [], []
+    for solution, fold in zip(solutions, folds, strict=True):
+        split = data.split(fold.test.split, task.examples)
+        answers.append(targets.answers(solution.predictions, split, task, fold.test.ids))
+        truth.append(targets.truth(split, task, fold.test.ids))
+    ids = [fold.test.ids for fold in folds]
+    return targets.in_order(answers, ids), targets.in_order(truth, ids)
+
+
+def _predicted(solutions: Sequence[Solution], folds: Sequence[Fold]) -> targets.Examples:
+    return targets.in_order([solution.predictions for solution in solutions], [fold.test.ids for fold in folds])
 
 
 def _selection(solutions: Sequence[Solution]) -> Mapping[str, Any]:

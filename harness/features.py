@@ -1,20 +1,25 @@
-"""Frozen encoder -> features: every split is encoded once, for all representations together."""
+"""Frozen encoder -> features: every set of examples is encoded once, for all representations together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, ClassVar
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from harness import pairing
 from harness.feed import to_device
+from harness.positions import at_positions
 from harness.protocols import Encoder
 from methods import Features, Source
 
-#: Examples encoded at a time; features do not depend on it.
-BATCH = 256
+#: Most examples that are encoded at a time, and most stored values in them; features do not depend on it.
+BATCH, VALUES = 256, 1 << 23
 
 
 class NotFiniteError(Exception):
@@ -25,8 +30,14 @@ class Encodings:
     """A source seen through one encoder, under every representation."""
 
     def __init__(self, encoder: Encoder, source: Source) -> None:
-        self.encoder = encoder
+        self.encoder = pairing.for_source(encoder, source)
         self.source = source
+        self._at: dict[str, dict[str, Tensor]] = {}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The representations."""
+        return tuple(next(self.batches(torch.arange(1))))
 
     @cached_property
     def pooled(self) -> dict[str, Tensor]:
@@ -39,21 +50,37 @@ class Encodings:
         for representations in self.batches(torch.arange(len(self.source))):
             for name, features in representations.items():
                 parts.setdefault(name, []).append(features.pooled.float())
-        whole = {name: torch.cat(pieces) for name, pieces in parts.items()}
-        for name, pooled in whole.items():
-            if not torch.isfinite(pooled).all():
-                raise NotFiniteError(f"representation {name!r} holds values that are not finite")
-        return whole
+        return _whole(parts)
+
+    def at(self, task: str, intervals: Sequence[NDArray[Any]]) -> dict[str, Tensor]:
+        """Local features at the labelled positions of a task, by representation: float32 [sum of L, D].
+
+        Args:
+            intervals: of every example of the source, int64 [L, 2].
+
+        Raises:
+            NotFiniteError: names the representation.
+        """
+        if task not in self._at:
+            parts: dict[str, list[Tensor]] = {}
+            first = 0
+            for representations in self.batches(torch.arange(len(self.source))):
+                for name, features in representations.items():
+                    mine = [intervals[index] for index in range(first, first + len(features.pooled))]
+                    parts.setdefault(name, []).append(at_positions(features, mine).float())
+                first += len(features.pooled)
+            self._at[task] = _whole(parts)
+        return self._at[task]
 
     def under(self, representation: str, ids: Tensor | None = None) -> Representation:
         """What a protocol is given: these examples (int64 [N]), or all."""
         return Representation(self, representation, torch.arange(len(self.source)) if ids is None else ids)
 
     def batches(self, ids: Tensor) -> Iterator[dict[str, Features]]:
-        """Features of these examples, `BATCH` at a time."""
+        """Features of these examples, a batch at a time."""
         device = device_of(self.encoder)
         with torch.inference_mode():
-            for part in torch.split(ids, BATCH):
+            for part in batches(self.source, ids):
                 yield dict(self.encoder.encode(to_device(self.encoder.examples(self.source, part), device)))
 
 
@@ -64,6 +91,10 @@ class Representation:
     encodings: Encodings
     name: str
     ids: Tensor
+    positions: ClassVar[None] = None  #: only tasks of kind position label any
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
     @property
     def source(self) -> Source:
@@ -79,10 +110,61 @@ class Representation:
             yield representations[self.name]
 
 
-def chunks(count: int) -> Iterator[Tensor]:
-    """The ids of `count` examples, a batch at a time."""
-    for start in range(0, count, BATCH):
-        yield torch.arange(start, min(start + BATCH, count))
+@dataclass(frozen=True)
+class Positions:
+    """The labelled positions of some examples under one representation, as if each were an example; see
+    `harness.protocols.EncodedSplit`.
+
+    Attributes:
+        all_positions: of every example of the source.
+    """
+
+    encodings: Encodings
+    name: str
+    ids: Tensor
+    task: str
+    all_positions: Sequence[NDArray[Any]]
+
+    @property
+    def positions(self) -> Sequence[NDArray[Any]]:
+        return [self.all_positions[index] for index in self.ids.tolist()]
+
+    def __len__(self) -> int:
+        return sum(len(row) for row in self.positions)
+
+    @property
+    def source(self) -> Source:
+        return self.encodings.source
+
+    def pooled(self) -> Tensor:
+        whole = self.encodings.at(self.task, self.all_positions)[self.name]
+        lengths = torch.tensor([len(row) for row in self.all_positions])
+        begins = lengths.cumsum(0) - lengths
+        rows = [torch.arange(int(begins[index]), int(begins[index] + lengths[index])) for index in self.ids.tolist()]
+        return whole[torch.cat(rows).to(whole.device)]
+
+    def stream(self) -> Iterator[Features]:
+        for representations in self.encodings.batches(self.ids):
+            yield representations[self.name]
+
+
+def batches(source: Source, ids: Tensor, most: int = BATCH) -> Iterator[Tensor]:
+    """These examples (int64 [N]) in order, cut so that no batch holds more than `most` of them, nor more than `VALUES`
+    stored values unless it is of one example."""
+    if not len(ids):
+        return
+    size = math.prod(source.spec.shape)
+    if source.spec.modality == "image":
+        yield from torch.split(ids, max(min(most, VALUES // size), 1))
+        return
+    lengths = (source.columns[source.spec.modality].lengths(ids) * size).tolist()
+    begin, held = 0, 0
+    for place, length in enumerate(lengths):
+        if place > begin and (place - begin == most or held + length > VALUES):
+            yield ids[begin:place]
+            begin, held = place, 0
+        held += length
+    yield ids[begin:]
 
 
 def device_of(encoder: Encoder) -> torch.device:
@@ -91,3 +173,11 @@ def device_of(encoder: Encoder) -> torch.device:
         for parameter in encoder.parameters():
             return parameter.device
     return torch.device("cpu")
+
+
+def _whole(parts: dict[str, list[Tensor]]) -> dict[str, Tensor]:
+    whole = {name: torch.cat(pieces) for name, pieces in parts.items()}
+    for name, features in whole.items():
+        if not torch.isfinite(features).all():
+            raise NotFiniteError(f"representation {name!r} holds values that are not finite")
+    return whole

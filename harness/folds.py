@@ -37,20 +37,21 @@ def folds_of(data: Materialised, task: str) -> list[Fold]:
     """The one fold of a dataset with splits, or all that it is cross-validated over.
 
     The same for every method, protocol and seed, so that results can be compared example by example. Classes are
-    spread evenly; examples of one group (speaker, document) stay together.
+    spread evenly, where an example has one; examples of one group (speaker, document) stay together.
 
     Raises:
         DatasetError: there are fewer groups, or fewer examples of a class, than folds.
     """
     if not data.folds:
-        return [Fold(*(_whole(data, split) for split in ("train", "val", "test")))]
+        examples = data.tasks[task].examples
+        return [Fold(*(_whole(data, split, examples) for split in ("train", "val", "test")))]
     place = torch.from_numpy(_places(data, task))
     parts = [Part("train", (place == index).nonzero().flatten()) for index in range(data.folds)]
     return [_fold(parts, test) for test in range(data.folds)]
 
 
-def _whole(data: Materialised, split: SplitName) -> Part:
-    return Part(split, torch.arange(len(data.split(split).source)))
+def _whole(data: Materialised, split: SplitName, examples: str) -> Part:
+    return Part(split, torch.arange(len(data.split(split, examples).source)))
 
 
 def _fold(parts: list[Part], test: int) -> Fold:
@@ -64,12 +65,16 @@ def _places(data: Materialised, task: str) -> NDArray[np.int64]:
     # Imported here: it takes a second, and datasets with splits do without.
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    split = data.split("train")
-    labels = split.labels(task).numpy()
+    asked = data.tasks[task]
+    split = data.split("train", asked.examples)
+    classes = asked.whole and bool(asked.classes)
+    labels = split.labels(task).numpy() if classes else np.zeros(len(split.source), np.int64)
     groups = split.source.groups
     names, counts = np.unique(labels, return_counts=True)
+    if not classes and len(labels) < data.folds:
+        raise DatasetError(f"task {task!r}: {len(labels)} examples are too few for {data.folds} folds; lower `folds`")
     if counts.min() < data.folds:
-        scarce = data.tasks[task].classes[int(names[counts.argmin()])]
+        scarce = asked.classes[int(names[counts.argmin()])]
         raise DatasetError(
             f"task {task!r}: class {scarce!r} has {counts.min()} examples, too few for {data.folds} folds; "
             "lower `folds`, or leave the class out"

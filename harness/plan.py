@@ -95,6 +95,23 @@ class Pretraining:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """Features that need no learner (harness/baselines/), beside the raw input."""
+
+    baseline: str
+    version: int
+
+    @cached_property
+    def text(self) -> str:
+        """Canonical."""
+        return canonical_text(self)
+
+
+#: What turns examples into features: trained, or as it begins; a baseline; None for the raw input.
+Encoder = Pretraining | Initialisation | Baseline | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """One task solved with one protocol on one encoder."""
 
@@ -117,7 +134,8 @@ class Cell:
         label: the method's `as:` name; "raw" or a baseline's name where there is no method.
         control: None for a trained encoder; "untrained" and "supervised" for its initial state, judged as the trained
             one is or fine-tuned with as many updates; else the same as `label`.
-        encoder: a Pretraining (trained), an Initialisation (untrained, supervised), or None (the input itself).
+        encoder: a Pretraining (trained), an Initialisation (untrained, supervised), a Baseline's features, or None (the
+            input itself).
         ranks, gpus_per_rank, cpus_per_rank: where it runs; not part of identity.
         dataset_as: the dataset's `as:` name, where a suite gives it one; not part of identity.
     """
@@ -126,7 +144,7 @@ class Cell:
     dataset: DatasetChoice
     seed: int
     control: str | None
-    encoder: Pretraining | Initialisation | None
+    encoder: Encoder
     evaluations: tuple[Evaluation, ...]
     ranks: int = 1
     gpus_per_rank: float = 0.0
@@ -146,9 +164,15 @@ class Cell:
 
     @property
     def method(self) -> str | None:
-        """The name of the method behind it; None for raw input."""
-        start = self.encoder.initialisation if isinstance(self.encoder, Pretraining) else self.encoder
-        return None if start is None else start.method
+        """The name of the method behind it; None for raw input and baselines."""
+        return None if self.start is None else self.start.method
+
+    @property
+    def start(self) -> Initialisation | None:
+        """The initial state of the method behind it; None for raw input and baselines."""
+        if isinstance(self.encoder, Pretraining):
+            return self.encoder.initialisation
+        return self.encoder if isinstance(self.encoder, Initialisation) else None
 
     @cached_property
     def wanted(self) -> Mapping[str, Evaluation]:
@@ -279,7 +303,9 @@ def _as_it_is(plain: Any) -> Any:
 
 def _cell_to_json(cell: Cell, put: _Put) -> dict[str, Any]:
     encoder: dict[str, Any] | None = None
-    if isinstance(cell.encoder, Initialisation):
+    if isinstance(cell.encoder, Baseline):
+        encoder = _plain(cell.encoder)
+    elif isinstance(cell.encoder, Initialisation):
         encoder = _start_to_json(cell.encoder, put)
     elif cell.encoder is not None:
         encoder = {
@@ -295,8 +321,10 @@ def _start_to_json(start: Initialisation, put: _Put) -> dict[str, Any]:
 
 
 def _cell_from_json(plain: Mapping[str, Any], get: _Get) -> Cell:
-    encoder: Pretraining | Initialisation | None = None
-    if plain["encoder"] is not None:
+    encoder: Encoder = None
+    if plain["encoder"] is not None and "baseline" in plain["encoder"]:
+        encoder = Baseline(**plain["encoder"])
+    elif plain["encoder"] is not None:
         parts = dict(plain["encoder"])
         settings = {name: get(parts.pop(name), _as_it_is) for name in ("training", "compute") if name in parts}
         parts |= {"config": get(parts["config"], _as_it_is), "dataset": get(parts["dataset"], _dataset)}

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from harness.cells import Pair, cells_of, evaluations, evaluations_of_input
+from harness.cells import Pair, cells_of, evaluations, rows_without_method
 from harness.identity import canonical
 from harness.mistakes import Mistake, Place, Route, SuiteErrors, listing, suggestion
 from harness.plan import Cell, Evaluation, NotApplicable, Plan
@@ -16,7 +16,6 @@ from harness.resolution import (
     ResolvedDataset,
     ResolvedMethod,
     ResolvedProtocol,
-    baselines,
     resolve_datasets,
     resolve_methods,
     resolve_protocols,
@@ -105,10 +104,11 @@ def _matrix(
     refused: list[NotApplicable] = []
     for dataset in datasets:
         tasks = _tasks(suite, dataset)
-        asked = evaluations(dataset, tasks, protocols)
-        of_input = evaluations_of_input(dataset, tasks, protocols, baselines(rosters))
+        without_method = rows_without_method(dataset, tasks, protocols, rosters)
         trained: dict[str, list[Any]] = {}
         for method in methods:
+            kinds = method.kind.primary(method.config)
+            asked = evaluations(dataset, tasks, protocols, kinds)
             reason = _refusal(suite, method, dataset, asked, protocols)
             if reason is not None:
                 refused.append(NotApplicable(label=method.label, dataset=dataset.label, reason=reason))
@@ -131,8 +131,8 @@ def _matrix(
                     training=training,
                     compute=compute,
                     asked=asked,
-                    of_input=of_input,
-                    supervised=evaluations(dataset, tasks, supervised(rosters, training)),
+                    without_method=without_method,
+                    supervised=evaluations(dataset, tasks, supervised(rosters, training), kinds),
                 )
             )
     _check_columns(datasets, report)
@@ -158,7 +158,8 @@ def _refusal(
         other = dataset.pretrained.choice.name
         return f"examples of {other} are {_form(pretrained)}, but those of {dataset.label} are {_form(judged)}"
     if not asked:
-        return f"no task of {dataset.label} can be solved with {listing(item.name for item in protocols)}"
+        names = listing(item.name for item in protocols)
+        return f"no task of {dataset.label} can be solved with {names} on what {method.kind.name} gives"
     return None
 
 

@@ -13,12 +13,12 @@ from harness.configuration import check, defaults, layered, restore
 from harness.datasets import Dataset, DatasetError, Task
 from harness.identity import canonical
 from harness.mistakes import Route, suggestion
-from harness.plan import RAW, DatasetChoice
+from harness.plan import DatasetChoice
 from harness.protocols import Needs, Protocol
 from harness.rosters import Rosters, unknown
 from harness.suite import DatasetEntry, Suite
 from harness.suite_file import Located
-from methods import Method, Preset, Spec, TaskKind, Training
+from methods import Method, Modality, Preset, Spec, TaskKind, Training
 
 #: Takes note of a mistake at a place; resolving goes on with what is left.
 Report = Callable[[Route, str], None]
@@ -66,18 +66,30 @@ class ResolvedProtocol:
     version: int
     kinds: frozenset[TaskKind]
     needs: Needs
+    modalities: frozenset[Modality] | None
     config: Mapping[str, Any]
 
     @classmethod
     def of(cls, kind: type[Protocol], config: Any) -> ResolvedProtocol:
         """A protocol under an instance of its Config."""
-        return cls(name=kind.name, version=kind.version, kinds=kind.kinds, needs=kind.needs, config=canonical(config))
+        return cls(
+            name=kind.name,
+            version=kind.version,
+            kinds=kind.kinds,
+            needs=kind.needs,
+            modalities=kind.modalities,
+            config=canonical(config),
+        )
+
+    def solves(self, task: Task, modality: Modality) -> bool:
+        """Whether a task on examples of this modality is one for it."""
+        return task.kind in self.kinds and (self.modalities is None or modality in self.modalities)
 
 
 def resolve_methods(entries: Sequence[Located], suite: Suite, rosters: Rosters, report: Report) -> list[ResolvedMethod]:
     """Methods with their presets and configurations: the Config's defaults, then the preset's, then the suite's."""
     _check_presets(entries, suite, report)
-    kept = {RAW, *(baseline.name for baseline in baselines(rosters))}
+    kept = {*rosters.baselines, *(baseline.name for baseline in baselines(rosters))}
     labels: dict[str, Route] = {}
     found = []
     for route, entry in entries:
@@ -149,7 +161,8 @@ def resolve_protocols(entries: Sequence[Located], rosters: Rosters, report: Repo
 
 
 def baselines(rosters: Rosters) -> list[ResolvedProtocol]:
-    """What every board carries unasked, beside raw input: protocols that need no encoder, as they are by default."""
+    """What every board carries unasked, beside features without a learner: protocols that need no encoder, as they are
+    by default."""
     return [ResolvedProtocol.of(kind, kind.Config()) for kind in rosters.protocols.values() if kind.needs == "input"]
 
 

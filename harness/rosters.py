@@ -1,13 +1,15 @@
-"""What suites can name: every method, dataset and protocol that is installed."""
+"""What suites can name, every method, dataset and protocol that is installed, and the baselines that come unasked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import harness.baselines
 import harness.datasets
 import harness.protocols
 import methods
+from harness.baselines import Baseline
 from harness.datasets import Dataset
 from harness.mistakes import suggestion
 from harness.protocols import Protocol
@@ -28,6 +30,7 @@ class Rosters:
     methods: Mapping[str, type[Method]]
     datasets: Mapping[str, type[Dataset]]
     protocols: Mapping[str, type[Protocol]]
+    baselines: Mapping[str, type[Baseline]]
 
     @classmethod
     def installed(cls) -> Rosters:
@@ -35,6 +38,7 @@ class Rosters:
             methods=methods.roster(),
             datasets=harness.datasets.roster(),
             protocols=harness.protocols.roster(),
+            baselines=harness.baselines.roster(),
         )
 
 

@@ -21,7 +21,7 @@ from harness.datasets.cache import is_cached, open_dataset
 from harness.driver import Driver
 from harness.failures import UserError
 from harness.live import choose_view
-from harness.plan import DatasetChoice, Plan, Pretraining, plan_to_json
+from harness.plan import DatasetChoice, Plan, plan_to_json
 from harness.planning import plan_suite
 from harness.report.mirror import Mirror, start_mirror
 from harness.results import board_of, write_page
@@ -94,8 +94,7 @@ def _datasets(work: Todo) -> Sequence[DatasetChoice]:
     """Every dataset that some task pretrains on or is judged on, once."""
     found: dict[str, DatasetChoice] = {}
     for task in work.tasks.values():
-        encoder = task.cell.encoder
-        start = encoder.initialisation if isinstance(encoder, Pretraining) else encoder
+        start = task.cell.start
         for choice in (task.cell.dataset, *([start.dataset] if start else [])):
             found[choice.text] = choice
     return list(found.values())

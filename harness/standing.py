@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from harness.plan import RAW, UNTRAINED, Plan, Pretraining
+from harness.plan import SUPERVISED, Plan, Pretraining
 
 PROBLEM = ("dataset", "task", "protocol")
 GROUP = (*PROBLEM, "metric")
@@ -66,7 +66,8 @@ def _found(table: pl.DataFrame) -> pl.DataFrame:
 
 def _beside_every_protocol(wanted: pl.DataFrame) -> pl.DataFrame:
     """Controls that are solved in a way of their own, repeated under each protocol by which their task is judged."""
-    own_way = pl.col("control").is_in([RAW, UNTRAINED]).not_().fill_null(False)
+    own_way = (pl.col("control") == SUPERVISED) | (pl.col("control") == pl.col("protocol"))
+    own_way = own_way.fill_null(False)
     judged = wanted.filter(~own_way)
     ways = judged.select(PROBLEM).unique()
     # Alone on a board, as after `--only`, they stand under the name of their own way.

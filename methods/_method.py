@@ -43,7 +43,8 @@ class Spec:
 
     Attributes:
         modality: what an example is.
-        shape: of one example as stored, without ragged axes: image [C, H, W], video [T, C, H, W], audio [] or [C].
+        shape: of one example as stored, without ragged axes: image [C, H, W], video [C, H, W] a frame, audio [] or [C],
+            text [].
         size: examples in the training split.
         groups: whether examples carry opaque groups (speaker, document).
     """
@@ -77,8 +78,12 @@ class Column(Protocol):
 
 
 class Source(Protocol):
-    """Unlabelled examples. Images: column `image`, uint8 [C, H, W]. Text: column `text`, UTF-8 bytes of a document,
-    one sentence a line."""
+    """Unlabelled examples. The main column bears the name of the modality.
+
+    image: uint8 [C, H, W]. video: rows uint8 [T, C, H, W], T at least 2, perhaps of different length: read them with
+    `lengths`, `row` and `windows`. text: UTF-8 bytes of a document, one sentence a line; examples that are pairs have a
+    second text in the column `second`. audio: float32 samples.
+    """
 
     @property
     def spec(self) -> Spec: ...
@@ -100,7 +105,10 @@ class Features(NamedTuple):
     pooled: Tensor  #: [N, D]
     local: Tensor | None = None  #: [N, *positions, D]
     mask: Tensor | None = None  #: bool [N, *positions], True where real, False where padding; None: all real
-    centers: Tensor | None = None  #: [*positions, axes] or [N, *positions, axes]; input coordinate of each position
+    #: Input coordinate of each position, [*positions, axes] or [N, *positions, axes]: image (y, x) and video (t, y, x)
+    #: in pixels and frames, the first at 0. Text and audio have no axis at the end: the byte, or sample, at which a
+    #: position begins, [L] or [N, L].
+    centers: Tensor | None = None
 
 
 class Drawn(NamedTuple):
@@ -205,6 +213,7 @@ class Method(nn.Module, ABC):
         version: bump when the numbers may change; it is part of every fingerprint.
         Config: a frozen dataclass deriving from `Settings`.
         presets: at least "small" (learns on a laptop CPU) and "paper" (the paper's settings).
+        pairs: whether it reads the second text of pairs itself, beside the first; for others each is encoded alone.
     """
 
     name: ClassVar[str]
@@ -212,6 +221,7 @@ class Method(nn.Module, ABC):
     version: ClassVar[int]
     Config: ClassVar[type[Settings]]
     presets: ClassVar[Mapping[str, Preset]]
+    pairs: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, config: Any, spec: Spec, state: State) -> None:
@@ -230,7 +240,8 @@ class Method(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def primary(cls, config: Any) -> Mapping[TaskKind, str]:
-        """The representation that is ranked, per kind of task; the others are reported."""
+        """The representation that is ranked, per kind of task; the others are reported. Tasks of other kinds are not
+        asked of it."""
 
     @classmethod
     def fit(cls, config: Any, source: Source, keys: Keys) -> State:

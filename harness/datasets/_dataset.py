@@ -35,6 +35,8 @@ class Task:
         metric: name in metrics.py of the number that is ranked.
         classes: names of the classes, in label order; empty where the kind has none.
         chance, ceiling: of the metric, constants of the task, for normalised scores.
+        also: names of further metrics that are reported beside the ranked one.
+        examples: the set of examples that it labels, by name (see `Writer.of`); "" is what pretraining sees.
     """
 
     name: str
@@ -43,6 +45,13 @@ class Task:
     classes: tuple[str, ...] = ()
     chance: float
     ceiling: float = 1.0
+    also: tuple[str, ...] = ()
+    examples: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether an example has one answer: a class or a number."""
+        return self.kind in ("class", "pair", "regression")
 
 
 class Writer(Protocol):
@@ -50,6 +59,11 @@ class Writer(Protocol):
 
     Every method raises DatasetError naming dataset, split and column if the values break the contract.
     """
+
+    def of(self, examples: str) -> Writer:
+        """The writer of another set of examples of the same split, for tasks whose unit is not that of pretraining:
+        sentences beside documents. Its columns and labels are written like those of the set that pretraining sees."""
+        ...
 
     def dense(self, name: str, values: NDArray[Any]) -> None:
         """An input of all examples: [N, ...]."""
@@ -64,7 +78,21 @@ class Writer(Protocol):
         ...
 
     def labels(self, task: str, values: NDArray[Any]) -> None:
-        """Targets of a task: class -> int64 [N], indices into `Task.classes`."""
+        """One answer an example: int64 [N], indices into `Task.classes`, where the task has classes; else float64 [N]
+        (regression, similarity of pairs)."""
+        ...
+
+    def labelled_positions(
+        self, task: str, intervals: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.int64]]
+    ) -> None:
+        """Of a task of kind position, for each example where its labels lie, int64 [L, 2] (begin, end) in bytes of
+        its text or samples of its audio, and what they are, int64 [L]. L may be zero."""
+        ...
+
+    def ragged_labels(self, task: str, rows: Sequence[NDArray[Any]]) -> None:
+        """Labels of other kinds, a row an example: span -> int64 [A, 2], the accepted answers as (begin, end) in bytes
+        of its text; masks -> uint8 [T, H, W], 0 for the background and 1.. for objects; keypoints -> float32
+        [T, K, 3], (x, y, visible) in pixels of its video, K the number of `Task.classes`."""
         ...
 
 

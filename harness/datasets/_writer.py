@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets._dataset import Dataset, DatasetError, SplitName
+from harness.datasets._label_checks import wrong_answers, wrong_positions, wrong_row
 
-Role = Literal["inputs", "offsets", "groups", "labels"]
+Role = Literal["inputs", "offsets", "groups", "labels", "label_offsets", "intervals"]
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
@@ -24,10 +25,12 @@ class ColumnFile(NamedTuple):
     """One file of a materialised dataset, as meta.json describes it.
 
     Attributes:
-        role: inputs, or the offsets of a ragged input, or groups, or labels.
+        role: inputs, or the offsets of a ragged input, or groups; labels, or the offsets of ragged labels, or the
+            intervals that labels of positions lie in.
         shape, dtype: of the array; for a ragged input those of all rows end to end.
         size: bytes of the file.
         digest: sha256 over dtype, shape and values.
+        examples: the set that it belongs to; "" for what pretraining sees.
     """
 
     split: SplitName
@@ -37,22 +40,40 @@ class ColumnFile(NamedTuple):
     dtype: str
     size: int
     digest: str
+    examples: str = ""
 
     @property
     def path(self) -> str:
         """Relative to the dataset's folder. Labels lie apart from everything that a method may read."""
-        return f"{self.role}/{self.split}/{self.name}.npy"
+        folder = f"{self.split}.{self.examples}" if self.examples else self.split
+        return f"{self.role}/{folder}/{self.name}.npy"
 
 
 class FolderWriter:
-    """Writes one split of a dataset into a folder. Implements `Writer`."""
+    """Writes one set of examples of one split of a dataset into a folder. Implements `Writer`."""
 
-    def __init__(self, dataset: Dataset, split: SplitName, folder: Path) -> None:
-        self.files: list[ColumnFile] = []
+    def __init__(self, dataset: Dataset, split: SplitName, folder: Path, examples: str = "") -> None:
+        self._own: list[ColumnFile] = []
+        self._others: dict[str, FolderWriter] = {}
         self._dataset = dataset
         self._split: SplitName = split
         self._folder = folder
+        self._examples = examples
+        self._tasks = {name: task for name, task in dataset.tasks.items() if task.examples == examples}
         self._size: int | None = None
+
+    @property
+    def files(self) -> list[ColumnFile]:
+        """All that was written, other sets included."""
+        return [*self._own, *(file for other in self._others.values() for file in other.files)]
+
+    def of(self, examples: str) -> FolderWriter:
+        known = sorted({task.examples for task in self._dataset.tasks.values()} - {self._examples})
+        if examples not in known:
+            raise self._error(f"examples {examples!r}", f"no task labels such a set; tasks label {known}")
+        if examples not in self._others:
+            self._others[examples] = FolderWriter(self._dataset, self._split, self._folder, examples)
+        return self._others[examples]
 
     def dense(self, name: str, values: NDArray[Any]) -> None:
         self._check_rows(f"column {name!r}", len(values))
@@ -60,10 +81,7 @@ class FolderWriter:
 
     def ragged(self, name: str, rows: Sequence[NDArray[Any]]) -> None:
         self._check_rows(f"column {name!r}", len(rows))
-        if len({(row.dtype, row.shape[1:]) for row in rows}) > 1:
-            raise self._error(f"column {name!r}", "its rows differ in dtype or in more than their first axis")
-        self._save("inputs", name, np.concatenate(rows) if rows else np.empty(0, np.uint8))
-        self._save("offsets", name, np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64))
+        self._save_rows("inputs", "offsets", name, rows, f"column {name!r}")
 
     def groups(self, values: NDArray[np.int64]) -> None:
         self._check_rows("groups", len(values))
@@ -72,17 +90,43 @@ class FolderWriter:
         self._save("groups", "groups", values)
 
     def labels(self, task: str, values: NDArray[Any]) -> None:
-        where = f"labels of task {task!r}"
-        if task not in self._dataset.tasks:
-            raise self._error(where, f"there is no such task; there are {sorted(self._dataset.tasks)}")
-        if self._dataset.tasks[task].kind == "class":
-            self._check_rows(where, len(values))
-            if values.dtype != np.int64 or values.ndim != 1:
-                raise self._error(where, f"must be int64 [N], not {values.dtype} {list(values.shape)}")
-            classes = len(self._dataset.tasks[task].classes)
-            if len(values) and not (values.min() >= 0 and values.max() < classes):
-                raise self._error(where, f"lie in {values.min()}..{values.max()}, but there are {classes} classes")
+        where = self._labelled(task, len(values))
+        wrong = wrong_answers(self._tasks[task], values)
+        if wrong is not None:
+            raise self._error(where, wrong)
         self._save("labels", task, values)
+
+    def labelled_positions(
+        self, task: str, intervals: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.int64]]
+    ) -> None:
+        where = self._labelled(task, len(values))
+        wrong = wrong_positions(self._tasks[task], intervals, values)
+        if wrong is not None:
+            raise self._error(where, wrong)
+        self._save_rows("labels", "label_offsets", task, values, where)
+        self._save("intervals", task, np.concatenate(intervals))
+
+    def ragged_labels(self, task: str, rows: Sequence[NDArray[Any]]) -> None:
+        where = self._labelled(task, len(rows))
+        for index, row in enumerate(rows):
+            wrong = wrong_row(self._tasks[task], row)
+            if wrong is not None:
+                raise self._error(where, f"row {index} {wrong}")
+        self._save_rows("labels", "label_offsets", task, rows, where)
+
+    def _labelled(self, task: str, rows: int) -> str:
+        """Where an error in a task's labels lies."""
+        where = f"labels of task {task!r}"
+        if task not in self._tasks:
+            raise self._error(where, f"there is no such task; there are {sorted(self._tasks)}")
+        self._check_rows(where, rows)
+        return where
+
+    def _save_rows(self, role: Role, offsets: Role, name: str, rows: Sequence[NDArray[Any]], where: str) -> None:
+        if len({(row.dtype, row.shape[1:]) for row in rows}) > 1:
+            raise self._error(where, "its rows differ in dtype or in more than their first axis")
+        self._save(role, name, np.concatenate(rows) if len(rows) else np.empty(0, np.uint8))
+        self._save(offsets, name, np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64))
 
     def finish(self) -> None:
         """Check what can only be seen once the split is whole.
@@ -91,30 +135,41 @@ class FolderWriter:
             DatasetError: something is missing, or does not agree with the dataset's `spec`.
         """
         spec = self._dataset.spec
-        if not any(file.role == "inputs" for file in self.files):
+        if not any(file.role == "inputs" for file in self._own):
             raise self._error("inputs", "none was written")
-        if self._split == "train" and self._size != spec.size:
-            raise self._error("inputs", f"has {self._size} examples, but its spec says {spec.size}")
-        if spec.groups != any(file.role == "groups" for file in self.files):
-            raise self._error("groups", f"the spec says groups={spec.groups}, which is not what was written")
-        missing = set(self._dataset.tasks) - {file.name for file in self.files if file.role == "labels"}
+        if not self._examples:
+            if self._split == "train" and self._size != spec.size:
+                raise self._error("inputs", f"has {self._size} examples, but its spec says {spec.size}")
+            if spec.groups != any(file.role == "groups" for file in self._own):
+                raise self._error("groups", f"the spec says groups={spec.groups}, which is not what was written")
+            absent = {task.examples for task in self._dataset.tasks.values()} - {"", *self._others}
+            if absent:
+                raise self._error("examples", f"none were written for {sorted(absent)}")
+        missing = set(self._tasks) - {file.name for file in self._own if file.role == "labels"}
         if missing:
             raise self._error("labels", f"none were written for {sorted(missing)}")
         self._check_main_column()
+        for other in self._others.values():
+            other.finish()
 
     def _check_main_column(self) -> None:
-        """The column that `methods.Source` promises for this modality."""
+        """The column that `methods.Source` promises for this modality, under its name."""
         spec = self._dataset.spec
-        inputs = {file.name: file for file in self.files if file.role == "inputs"}
-        ragged = {file.name for file in self.files if file.role == "offsets"}
-        if spec.modality == "image":
-            wanted = ("|u1", spec.shape)
-            image = inputs.get("image")
-            if image is None or "image" in ragged or (image.dtype, image.shape[1:]) != wanted:
-                found = "is missing" if image is None else f"is {image.dtype} {list(image.shape)}"
-                raise self._error("column 'image'", f"{found}, but must be dense |u1 [N, *{list(spec.shape)}]")
-        if spec.modality == "text" and ("text" not in ragged or inputs["text"].dtype != "|u1"):
-            raise self._error("column 'text'", "is missing, or not ragged UTF-8 bytes (uint8)")
+        ragged = {file.name for file in self._own if file.role == "offsets"}
+        main = {file.name: file for file in self._own if file.role == "inputs"}.get(spec.modality)
+        where = f"column {spec.modality!r}"
+        if main is None:
+            raise self._error(where, "is missing")
+        if spec.modality == "image" and (main.name in ragged or (main.dtype, main.shape[1:]) != ("|u1", spec.shape)):
+            found = f"{main.dtype} {list(main.shape)}"
+            raise self._error(where, f"is {found}, but must be dense |u1 [N, *{list(spec.shape)}]")
+        if spec.modality == "video":
+            frame = main.shape[1 if main.name in ragged else 2 :]
+            if (main.dtype, frame) != ("|u1", spec.shape):
+                found = f"{main.dtype} {list(frame)}"
+                raise self._error(where, f"has frames of {found}, but they must be |u1 {list(spec.shape)}")
+        if spec.modality == "text" and (main.name not in ragged or main.dtype != "|u1"):
+            raise self._error(where, "must be ragged UTF-8 bytes (uint8)")
 
     def _check_rows(self, what: str, rows: int) -> None:
         if self._size is None:
@@ -126,7 +181,7 @@ class FolderWriter:
         where = f"{role} {name!r}"
         if not _NAME.fullmatch(name):
             raise self._error(where, "the name must consist of letters, digits, _ and -")
-        if any((file.role, file.name) == (role, name) for file in self.files):
+        if any((file.role, file.name) == (role, name) for file in self._own):
             raise self._error(where, "was written twice")
         if values.dtype.kind not in "biuf":
             raise self._error(where, f"dtype {values.dtype} is not a plain number")
@@ -134,15 +189,18 @@ class FolderWriter:
             row = int(np.argwhere(~np.isfinite(values))[0, 0])
             raise self._error(where, f"row {row} holds a value that is not finite")
         values = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-        draft = ColumnFile(self._split, role, name, values.shape, values.dtype.str, 0, digest_of(values))
+        draft = ColumnFile(
+            self._split, role, name, values.shape, values.dtype.str, 0, digest_of(values), self._examples
+        )
         try:
             size = _save_array(self._folder / draft.path, values)
         except OSError as error:
             raise unwritable(self._dataset, self._folder.parent, error) from error
-        self.files.append(draft._replace(size=size))
+        self._own.append(draft._replace(size=size))
 
     def _error(self, where: str, what: str) -> DatasetError:
-        return DatasetError(f"dataset {self._dataset.name!r}, split {self._split!r}, {where}: {what}")
+        place = f"split {self._split!r}" + (f", examples {self._examples!r}" if self._examples else "")
+        return DatasetError(f"dataset {self._dataset.name!r}, {place}, {where}: {what}")
 
 
 def write_all(dataset: Dataset, folder: Path) -> list[ColumnFile]:
@@ -152,7 +210,7 @@ def write_all(dataset: Dataset, folder: Path) -> list[ColumnFile]:
         DatasetError: names the dataset, the split and the column that break the contract.
     """
     files: list[ColumnFile] = []
-    layouts: dict[SplitName, Mapping[tuple[str, str], tuple[Any, ...]]] = {}
+    layouts: dict[SplitName, Mapping[tuple[str, ...], tuple[Any, ...]]] = {}
     for split in dataset.splits:
         writer = FolderWriter(dataset, split, folder)
         try:
@@ -162,7 +220,9 @@ def write_all(dataset: Dataset, folder: Path) -> list[ColumnFile]:
         writer.finish()
         files += writer.files
         layouts[split] = {
-            (file.role, file.name): (file.dtype, file.shape[1:]) for file in writer.files if file.role != "labels"
+            (file.examples, file.role, file.name): (file.dtype, file.shape[1:])
+            for file in writer.files
+            if file.role in ("inputs", "offsets", "groups")
         }
         if layouts[split] != layouts["train"]:
             raise DatasetError(

@@ -4,7 +4,10 @@
                                  inputs/<split>/<column>.npy    what methods see
                                  offsets/<split>/<column>.npy   where the rows of a ragged column begin
                                  groups/<split>/groups.npy
-                                 labels/<split>/<task>.npy      opened by `Split.labels` only
+                                 labels/<split>/<task>.npy      opened by `Split.labels` and `Split.rows` only
+                                 label_offsets/, intervals/     the same for labels that differ in number
+
+Sets of examples beside the one that pretraining sees lie in <split>.<examples>/.
 
 The folder appears by one rename, so it is whole or absent. One process writes while the others wait on a lock that
 the kernel drops with its holder, so that a killed writer blocks nobody. Where locks do not work (some network file
@@ -21,19 +24,19 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from harness.configuration import restore
 from harness.datasets import Dataset, DatasetError, SplitName, Task, roster
 from harness.datasets._columns import DenseColumn, RaggedColumn, Subset, UnlabelledSource
 from harness.datasets._lock import locked
+from harness.datasets._split import Split
 from harness.datasets._writer import ColumnFile, Role, digest_of, digest_of_all, unwritable, write_all
 from harness.identity import canonical, fingerprint
 from harness.plan import DatasetChoice
@@ -49,32 +52,6 @@ _log = logging.getLogger(__name__)
 
 class _UnusableError(Exception):
     """A cached folder is absent, torn or corrupt; the message names the file."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """One split of a materialised dataset.
-
-    Attributes:
-        source: the unlabelled examples, for methods; it holds no reference to the labels.
-    """
-
-    source: UnlabelledSource
-    _labels: Mapping[str, Path]
-
-    def labels(self, task: str) -> Tensor:
-        """Targets of a task: class -> int64 [N].
-
-        Raises:
-            DatasetError: there is no such task, or its file cannot be read.
-        """
-        if task not in self._labels:
-            raise DatasetError(f"there is no task {task!r}; there are {sorted(self._labels)}")
-        path = self._labels[task]
-        try:
-            return torch.from_numpy(np.load(path, allow_pickle=False))
-        except (OSError, ValueError, EOFError) as error:
-            raise DatasetError(f"cannot read {path}: {error}; delete {path.parents[2]}, it is made again") from error
 
 
 @dataclass(frozen=True)
@@ -107,20 +84,24 @@ class Materialised:
         size = max(len(train) // HOLD_OUT, 1)
         return Subset(train, order[size:].sort().values), Subset(train, order[:size].sort().values)
 
-    def split(self, name: SplitName) -> Split:
-        """Map a split into memory; no example is read yet."""
-        mine = [file for file in self.files if file.split == name]
-        names = {role: [file.name for file in mine if file.role == role] for role in _ROLES}
+    def split(self, name: SplitName, examples: str = "") -> Split:
+        """Map a set of examples of a split into memory; no example is read yet."""
+        mine = [file for file in self.files if (file.split, file.examples) == (name, examples)]
+        files = {(file.role, file.name): self.folder / file.path for file in mine}
+
+        def mapped(role: Role, column: str) -> NDArray[Any]:
+            return self._map(files[role, column])
+
         columns: dict[str, Column] = {}
-        for column in names["inputs"]:
-            values = self._map("inputs", name, column)
-            ragged = column in names["offsets"]
-            columns[column] = (
-                RaggedColumn(values, self._map("offsets", name, column)) if ragged else DenseColumn(values)
-            )
-        groups = DenseColumn(self._map("groups", name, "groups")) if names["groups"] else None
-        source = UnlabelledSource(self.spec, columns, groups, len(next(iter(columns.values()))))
-        return Split(source, {task: self.folder / "labels" / name / f"{task}.npy" for task in names["labels"]})
+        for role, column in files:
+            if role == "inputs":
+                values, ragged = mapped(role, column), ("offsets", column) in files
+                columns[column] = RaggedColumn(values, mapped("offsets", column)) if ragged else DenseColumn(values)
+        groups = DenseColumn(mapped("groups", "groups")) if ("groups", "groups") in files else None
+        size = len(next(iter(columns.values())))
+        spec = self.spec if not examples else replace(self.spec, size=size, groups=groups is not None)
+        source = UnlabelledSource(spec, columns, groups, size)
+        return Split(source, frozenset(task for role, task in files if role == "labels"), mapped)
 
     def verify(self) -> None:
         """Read every file and compare its digest.
@@ -132,16 +113,12 @@ class Materialised:
             if digest_of(np.load(self.folder / file.path, mmap_mode="r", allow_pickle=False)) != file.digest:
                 raise DatasetError(f"{self.folder / file.path} has changed; delete {self.folder}, it is made again")
 
-    def _map(self, role: Role, split: SplitName, name: str) -> NDArray[Any]:
-        path = self.folder / role / split / f"{name}.npy"
+    def _map(self, path: Path) -> NDArray[Any]:
         try:
             values = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise DatasetError(f"cannot read {path}: {error}; delete {self.folder}, it is made again") from error
         return np.asarray(values)  # a plain view of the mapped pages: indexing a memmap costs more each time
-
-
-_ROLES: tuple[Role, ...] = ("inputs", "offsets", "groups", "labels")
 
 
 def open_dataset(choice: DatasetChoice, cache: Path | None = None) -> Materialised:
@@ -291,8 +268,9 @@ def _replace(draft: Path, folder: Path) -> None:
 
 
 def _rows(files: list[ColumnFile], split: SplitName) -> int:
-    ragged = {file.name: file.shape[0] - 1 for file in files if (file.role, file.split) == ("offsets", split)}
-    first = next(file for file in files if (file.role, file.split) == ("inputs", split))
+    offsets = ("offsets", split, "")
+    ragged = {file.name: file.shape[0] - 1 for file in files if (file.role, file.split, file.examples) == offsets}
+    first = next(file for file in files if (file.role, file.split, file.examples) == ("inputs", split, ""))
     return ragged.get(first.name, first.shape[0])
 
 

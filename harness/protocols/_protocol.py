@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple
 from typing import Protocol as Interface
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.datasets import Task
-from methods import Batch, Features, Keys, Settings, Source, TaskKind, Training
+from methods import Batch, Features, Keys, Modality, Settings, Source, TaskKind, Training
 
 #: What a protocol works on: frozen features; the encoder's own weights, which it trains in a copy; or no encoder, but
 #: the input and the labels of train alone. The last kind is a baseline, which every board carries unasked.
@@ -41,8 +41,19 @@ class EncodedSplit(Interface):
         """Which examples of `source` these are: int64 [N]. Under cross-validation parts share one source."""
         ...
 
+    @property
+    def positions(self) -> Sequence[NDArray[Any]] | None:
+        """Of tasks of kind position where the labels lie, int64 [L, 2] (begin, end) for each of `ids`; else None."""
+        ...
+
+    def __len__(self) -> int:
+        """How many answers are asked for: for tasks of kind position one for each of `positions`, else one an
+        example."""
+        ...
+
     def pooled(self) -> Tensor:
-        """One vector per example: float32 [N, D]; extracted once, then kept."""
+        """One vector for each answer: float32 [len(self), D]; extracted once, then kept. A labelled position has the
+        local features that lie there (harness/positions.py)."""
         ...
 
     def stream(self) -> Iterator[Features]:
@@ -58,8 +69,12 @@ class View(NamedTuple):
     train: EncodedSplit
     val: EncodedSplit
     test: EncodedSplit
-    train_targets: Tensor  #: class -> int64 [N]
-    val_targets: Tensor
+    #: class, pair, position: int64 tensor, one for each answer; regression, and pair without classes: float64 tensor;
+    #: other kinds: a sequence of rows as the dataset wrote them (`harness.datasets.Writer.ragged_labels`).
+    train_targets: Any
+    val_targets: Any
+    #: What the task itself gives of each test example. masks and keypoints: the labels of the first frame.
+    test_given: Sequence[NDArray[Any]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +82,14 @@ class Solution:
     """What a protocol answers.
 
     Attributes:
-        predictions: for each test example, in the form the task's metric takes; class -> int64 [N].
+        predictions: class, pair, position: int64 [len(test)]; regression, and pair without classes: float64 [N];
+            span: int64 [N, 2] (begin, end) in bytes; masks: a row uint8 [T, H, W] for each test example; keypoints:
+            float32 [T, K, 2] (x, y).
         selection: the grid that was searched, the value of each point on val, the winner. JSON.
         warnings: what a reader must know: the winner lies on the grid's edge, the solver did not converge.
     """
 
-    predictions: NDArray[Any]
+    predictions: NDArray[Any] | Sequence[NDArray[Any]]
     selection: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -86,6 +103,7 @@ class Protocol(ABC):
         kinds: the kinds of task it solves.
         needs: "module" where it trains the encoder: it is then asked for the ranked representation alone, and not for
             encoders without weights; "input" for a baseline, which is given the raw input, once per dataset.
+        modalities: those that it is for; None for all.
         Config: a frozen dataclass deriving from `methods.Settings`.
     """
 
@@ -93,6 +111,7 @@ class Protocol(ABC):
     version: ClassVar[int]
     kinds: ClassVar[frozenset[TaskKind]]
     needs: ClassVar[Needs] = "features"
+    modalities: ClassVar[frozenset[Modality] | None] = None
     Config: ClassVar[type[Settings]]
 
     def __init__(self, config: Any) -> None:

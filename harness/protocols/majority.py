@@ -23,7 +23,7 @@ class Majority(Protocol):
 
     name = "majority"
     version = 1
-    kinds = frozenset({"class"})
+    kinds = frozenset({"class", "position"})
     needs: ClassVar[Needs] = "input"
     Config = MajorityConfig
     config: MajorityConfig
@@ -33,4 +33,4 @@ class Majority(Protocol):
         counts = torch.bincount(view.train_targets.cpu(), minlength=len(task.classes)).tolist()
         winner = counts.index(max(counts))
         selection = {"rule": "most frequent class of train, then the lower", "train_counts": counts, "winner": winner}
-        return Solution(predictions=np.full(len(view.test.ids), winner, dtype=np.int64), selection=selection)
+        return Solution(predictions=np.full(len(view.test), winner, dtype=np.int64), selection=selection)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.identity import canonical
-from harness.plan import Cell, Initialisation, Plan, Pretraining
+from harness.plan import Cell, Plan, Pretraining
 from harness.record import Record
 from harness.report.gallery import SavedPanel, load_panels
 from harness.report.mirrored import run_id
@@ -88,7 +88,7 @@ def _weight(record: Record) -> tuple[bool, int]:
 
 
 def _config(plan: Plan, cell: Cell, records: Sequence[Record]) -> dict[str, Any]:
-    start = cell.encoder.initialisation if isinstance(cell.encoder, Pretraining) else cell.encoder
+    start = cell.start
     known: dict[str, Any] = {
         "suite": plan.suite,
         "label": cell.label,
@@ -100,7 +100,7 @@ def _config(plan: Plan, cell: Cell, records: Sequence[Record]) -> dict[str, Any]
         "evaluations": {f"{one.task}/{one.protocol}": canonical(one.protocol_config) for one in cell.evaluations},
         "fingerprints": {record.fingerprint: record.kind for record in records},
     }
-    if isinstance(start, Initialisation):
+    if start is not None:
         known |= {"method_config": canonical(start.config), "method_version": start.version}
         if start.dataset != cell.dataset:
             known["pretrained_on"] = canonical(start.dataset)

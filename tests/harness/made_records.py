@@ -29,7 +29,7 @@ def cell(label: str, seed: int, control: str | None = None, on: str = "rectangle
     start = Initialisation(method="toy", version=1, config={"of": label}, dataset=dataset(on), seed=seed)
     trained = Pretraining(initialisation=start, training={"steps": steps}, compute={})
     encoder = {None: trained, "untrained": start, "supervised": start}.get(control)
-    asked = LINEAR if control in (None, "untrained", "raw") else replace(LINEAR, protocol=f"{control}'s own")
+    asked = LINEAR if control in (None, "untrained", "raw") else replace(LINEAR, protocol=control)
     return Cell(label=label, dataset=dataset(on), seed=seed, control=control, encoder=encoder, evaluations=(asked,))
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
+from harness.baselines.raw import RawInput
 from harness.datasets import Dataset, SplitName, Task, Writer
 from harness.plan import Cell, Plan, Pretraining
 from harness.planning import plan_suite
@@ -55,7 +56,7 @@ class Coder(Method):
 
     @classmethod
     def primary(cls, config: Any) -> Mapping[TaskKind, str]:
-        return {"class": "z"}
+        return {"class": "z", "regression": "z"}
 
     def __init__(self, config: Any, spec: Spec, state: Mapping[str, Any]) -> None:
         raise AssertionError("a plan builds no method")
@@ -195,6 +196,7 @@ class Tune(Linear):
 
 
 ROSTERS = Rosters(
+    baselines={"raw": RawInput},
     methods={kind.name: kind for kind in (Coder, Contrast)},
     datasets={kind.name: kind for kind in (Blobs, Boxes, Frames, Tiles, Words)},
     protocols={kind.name: kind for kind in (Linear, Ridge)},

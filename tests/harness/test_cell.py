@@ -78,8 +78,8 @@ def test_the_test_labels_are_read_after_the_choice_and_once_per_representation(
     split_of = Materialised.split
     solve = linear.Linear.solve
 
-    def watched_split(self: Materialised, name: Any) -> Any:
-        split = split_of(self, name)
+    def watched_split(self: Materialised, name: Any, examples: str = "") -> Any:
+        split = split_of(self, name, examples)
         if name != "test":
             return split
         return _Watched(split, order)

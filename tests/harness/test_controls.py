@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.controls import RawInput, calibrate
+from harness.baselines.raw import RawInput
+from harness.controls import calibrate
 from harness.features import BATCH, Encodings
 from methods import Batch, Features, Source, State
 from tests.harness.feature_sources import rows

@@ -10,8 +10,8 @@ import torch
 from cluster import Gang
 from harness import cell as jobs
 from harness import encoders
+from harness.baselines.raw import RawInput
 from harness.configuration import restore
-from harness.controls import RawInput
 from harness.datasets.cache import Materialised, open_dataset
 from harness.plan import Cell, Initialisation
 from harness.pretrain import build

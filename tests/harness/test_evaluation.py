@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from harness import evaluation, protocols
-from harness.controls import RawInput
+from harness.baselines.raw import RawInput
+from harness.datasets import SplitName
 from harness.datasets.cache import Materialised
 from harness.features import Encodings
 from harness.plan import Cell, DatasetChoice, Evaluation, Initialisation, Pretraining
@@ -57,7 +58,10 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> type[Reader]:
 
 def evaluated(data: Materialised, cell: Cell = RAW) -> evaluation.Evaluated:
     asked = Evaluation(task="kind", protocol="reader", protocol_version=1, protocol_config={})
-    encodings = {split: Encodings(RawInput(), data.split(split).source) for split in data.splits}
+
+    def encodings(split: SplitName, examples: str) -> Encodings:
+        return Encodings(RawInput(), data.split(split, examples).source)
+
     return evaluation.evaluate(cell, asked, data, encodings)
 
 

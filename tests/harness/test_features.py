@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness import features
-from harness.features import Encodings, NotFiniteError, chunks, device_of, to_device
+from harness.features import Encodings, NotFiniteError, batches, device_of, to_device
 from methods import Batch, Features, Source
 from tests.harness.feature_sources import rows
 
@@ -60,8 +60,8 @@ def test_what_is_not_finite_is_refused_by_name(bad: float) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, features.BATCH, features.BATCH + 1])
-def test_chunks_are_all_ids_once(count: int) -> None:
-    parts = list(chunks(count))
+def test_batches_are_all_ids_once(count: int) -> None:
+    parts = list(batches(rows(torch.zeros(count, 2)), torch.arange(count)))
     assert [index for part in parts for index in part.tolist()] == list(range(count))
     assert all(0 < len(part) <= features.BATCH for part in parts)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cluster import Failure, JobError
-from harness.controls import RawInput
+from harness.baselines.raw import RawInput
 from harness.order import Order, positions, steps_per_stage
 from harness.protocols import Solution, View, _whole_examples, roster
 from harness.protocols._tuning import Best, Classifier, Part, Watch, tune

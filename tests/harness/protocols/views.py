@@ -33,6 +33,13 @@ class ReadySplit:
     def ids(self) -> Tensor:
         return torch.arange(len(self.features))
 
+    @property
+    def positions(self) -> None:
+        return None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
     def pooled(self) -> Tensor:
         self.read += 1
         return self.features
