@@ -26,12 +26,17 @@ _COSINES = np.rint(np.cos(np.arange(_TURN) * (2 * np.pi / _TURN)) * 1024).astype
 
 def frame(side: int, across: Numbers, down: Numbers, angle: Numbers) -> tuple[Plane, Plane]:
     """Coordinates in a frame with its origin at (across, down), turned clockwise by `angle` half degrees."""
-    cosine, sine = _COSINES[angle % _TURN], _COSINES[(angle - _TURN // 4) % _TURN]
+    cosine, sine = turned(angle)
     centres = UNITS * np.arange(side) + UNITS // 2
     x, y = centres - across[:, None], centres - down[:, None]
     u = _column(cosine * x.T) + _row(sine * y.T)
     v = _row(cosine * y.T) - _column(sine * x.T)
     return u >> 10, v >> 10
+
+
+def turned(angle: Numbers) -> tuple[Numbers, Numbers]:
+    """1024 times cosine and sine of `angle` half degrees, whole numbers."""
+    return _COSINES[angle % _TURN], _COSINES[(angle - _TURN // 4) % _TURN]
 
 
 def spread(values: Numbers) -> Plane:
@@ -87,8 +92,12 @@ SHAPES: Mapping[str, Callable[[Plane, Plane, Numbers], Shade]] = {
 def waves(side: int, across: Numbers, down: Numbers, phase: Numbers) -> Shade:
     """Triangle waves between -64 and 63; one pixel across advances the phase by `across` / 65536 of a period."""
     steps = np.arange(side)[:, None]
-    angle = _column(across * steps + phase) + _row(down * steps)
-    wrapped = angle.astype(np.int16)
+    return triangle_wave(_column(across * steps + phase) + _row(down * steps))
+
+
+def triangle_wave(phase: Plane) -> Shade:
+    """Of a phase in 65536ths of a period: between -64 and 63."""
+    wrapped = phase.astype(np.int16)
     return ((wrapped ^ (wrapped >> 15)) >> 8) - 64
 
 

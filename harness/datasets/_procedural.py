@@ -7,6 +7,7 @@ bytes.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -44,6 +45,35 @@ def owned(split: SplitName, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
     owners = Keys.of(0, "owner", torch.from_numpy(codes)).integers(len(SPLITS)).numpy()
     mine: NDArray[np.bool_] = owners == SPLITS.index(split)
     return mine
+
+
+def owned_words(split: SplitName, name: str, purpose: str, width: int, chunk: int) -> Iterator[NDArray[np.int64]]:
+    """Without end: random words of examples of dataset `name` that this split owns, [chunk, width] at a time."""
+    odd = words(f"{name}/hash", width, 1)[:, 0] | 1
+    kept = np.empty((0, width), np.int64)
+    round_number = 0
+    while True:
+        while len(kept) < chunk:
+            drawn = words(f"{purpose}/{round_number}", 16 * chunk, width)
+            kept = np.concatenate([kept, drawn[owned(split, drawn @ odd)]])
+            round_number += 1
+        yield kept[:chunk]
+        kept = kept[chunk:]
+
+
+class Dice:
+    """The random words of N examples, [N, width], one column after the other."""
+
+    def __init__(self, word: NDArray[np.int64]) -> None:
+        self._rest = iter(word.T)
+
+    def below(self, high: int | NDArray[np.int64]) -> NDArray[np.int64]:
+        """[N], uniform over 0..high - 1."""
+        return below(high, next(self._rest))
+
+    def within(self, bound: int) -> NDArray[np.int64]:
+        """[N], uniform over -bound..bound."""
+        return self.below(2 * bound + 1) - bound
 
 
 def halves(size: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.datasets._dataset import Dataset, SplitName, Task, Writer
 from harness.datasets._drawing import SHAPES, UNITS, Numbers, Shade, blend, frame, shade, spread, waves
-from harness.datasets._procedural import below, check_sizes, owned, shuffled, words
+from harness.datasets._procedural import Dice, check_sizes, owned_words, shuffled
 from harness.datasets._scratch import scratch
 from methods import Settings, Spec
 
@@ -87,7 +87,7 @@ class Scenes(Dataset):
         purpose = f"{self.name}/{self.version}/{split}"
         labels = shuffled(f"{purpose}/labels", size) % self.config.classes
         images = scratch((size, *self.spec.shape))
-        scenes = _owned_words(split, purpose)
+        scenes = owned_words(split, self.name, purpose, _WIDTH, _CHUNK)
         for start in range(0, size, _CHUNK):
             label = labels[start : start + _CHUNK]
             images[start : start + _CHUNK] = draw(next(scenes)[: len(label)], label, self.config.image_size)
@@ -95,38 +95,9 @@ class Scenes(Dataset):
         writer.labels("object", labels)
 
 
-def _owned_words(split: SplitName, purpose: str) -> Iterator[Numbers]:
-    """Without end: random words of scenes that this split owns, [_CHUNK, _WIDTH] at a time."""
-    odd = words("scenes/hash", _WIDTH, 1)[:, 0] | 1
-    kept: Numbers = np.empty((0, _WIDTH), np.int64)
-    round_number = 0
-    while True:
-        while len(kept) < _CHUNK:
-            drawn = words(f"{purpose}/{round_number}", 16 * _CHUNK, _WIDTH)
-            kept = np.concatenate([kept, drawn[owned(split, drawn @ odd)]])
-            round_number += 1
-        yield kept[:_CHUNK]
-        kept = kept[_CHUNK:]
-
-
-class _Dice:
-    """The random words of N scenes, one after the other."""
-
-    def __init__(self, word: Numbers) -> None:
-        self._rest = iter(word.T)
-
-    def below(self, high: int | Numbers) -> Numbers:
-        """[N], uniform over 0..high - 1."""
-        return below(high, next(self._rest))
-
-    def within(self, bound: int) -> Numbers:
-        """[N], uniform over -bound..bound."""
-        return self.below(2 * bound + 1) - bound
-
-
 def draw(word: Numbers, label: Numbers, side: int) -> NDArray[np.uint8]:
     """Pictures of scenes: random words [N, 41], classes [N] -> uint8 [N, 3, side, side]."""
-    dice = _Dice(word)
+    dice = Dice(word)
     ground = [64 + dice.below(128) for _ in range(3)]
     texture = _texture(dice, side)
     planes = [shade(colour, texture, dice.within(64)) for colour in ground]
@@ -157,7 +128,7 @@ def _quarters(label: Numbers) -> Iterator[Numbers]:
         yield np.array([arrangement.index(part) for arrangement in ARRANGEMENTS])[label]
 
 
-def _texture(dice: _Dice, side: int) -> Shade:
+def _texture(dice: Dice, side: int) -> Shade:
     """The mean of two waves, of 8 pixels (of 64) a period or more along each axis."""
     fastest = 65536 * 64 // (8 * side)
     one, other = (waves(side, dice.within(fastest), dice.within(fastest), dice.below(65536)) for _ in range(2))
