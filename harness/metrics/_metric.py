@@ -22,9 +22,11 @@ class Metric:
             mean over examples. Paired tests over test examples need it. Where the metric is a mean over units of
             which examples hold several (objects, joints, positions), an example's number is the sum over its own
             units times N / all units.
+        note: what a reader of its number must know where definitions differ.
     """
 
     name: str
     higher_is_better: bool
     compute: Callable[[Any, Any], float]
     outcomes: Callable[[Any, Any], NDArray[Any]] | None = None
+    note: str = ""
