@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -31,10 +30,14 @@ def carried(
         Each rule with its labels, float32 [N, T, h, w, C], in an order of its own.
     """
     shape = (*features.shape[:4], first.shape[-1])
-    flat, start = features.flatten(2, 3), first.flatten(1, 2)
-    for similarity, alike in _grouped(rules, "similarity"):
+    real = torch.arange(shape[1], device=features.device) < lengths[:, None]
+    flat = torch.where(real[:, :, None, None], features.flatten(2, 3), 0)
+    start = first.flatten(1, 2)
+    for similarity in dict.fromkeys(rule.similarity for rule in rules):
         scored = scorable(flat, lengths, similarity)
-        for radius, group in _grouped(alike, "radius"):
+        alike = [rule for rule in rules if rule.similarity == similarity]
+        for radius in dict.fromkeys(rule.radius for rule in alike):
+            group = [rule for rule in alike if rule.radius == radius]
             labels = [start.new_zeros(len(start), shape[1], *start.shape[1:]) for _ in group]
             for own in labels:
                 own[:, 0] = start
@@ -46,15 +49,6 @@ def carried(
                     _carry(scored, frame, tile, group, labels, block)
             for rule, own in zip(group, labels, strict=True):
                 yield rule, own.view(shape)
-
-
-def _grouped(rules: Sequence[Rule], attribute: str) -> Iterator[tuple[object, list[Rule]]]:
-    def key(rule: Rule) -> str:
-        return str(getattr(rule, attribute))
-
-    for _, group in groupby(sorted(rules, key=key), key):
-        members = list(group)
-        yield getattr(members[0], attribute), members
 
 
 def _carry(

@@ -31,21 +31,19 @@ class LabelGrid:
     width: int
 
     @classmethod
-    def of(cls, centers: Tensor, frames: int, height: int, width: int) -> LabelGrid:
+    def of(cls, centers: Tensor, height: int, width: int) -> LabelGrid:
         """From `Features.centers` of a video: float32 [T, h, w, 3] = (t, y, x).
 
         Raises:
             ValueError: the centres are no separable grid, or not one for every frame.
         """
         rows, columns = centers[0, :, 0, 1], centers[0, 0, :, 2]
-        times = torch.arange(frames, device=centers.device)
-        regular = torch.stack(
-            [part.expand(centers.shape[:3]) for part in (times[:, None, None], rows[None, :, None], columns)], -1
-        ) if len(centers) == frames else centers + 1  # fmt: skip
-        if not torch.allclose(regular.to(centers), centers, atol=1e-3):
+        times = torch.arange(len(centers), device=centers.device, dtype=centers.dtype)
+        axes = (times[:, None, None], rows[None, :, None], columns[None, None])
+        if not torch.allclose(torch.stack(torch.broadcast_tensors(*axes), -1), centers, atol=1e-3):
             raise ValueError(
-                f"labels are carried from frame to frame: features need the same grid of cells at every one of the "
-                f"{frames} frames, with rows and columns; their centers {list(centers.shape)} are something else"
+                "labels are carried from frame to frame: features need one grid of cells, the same at every frame; "
+                f"their centers of shape {list(centers.shape)} are something else"
             )
         return cls(rows.float(), columns.float(), height, width)
 
@@ -61,7 +59,7 @@ class LabelGrid:
         across = _interpolation(self.columns, _pixels(self.columns, self.width))
         at_once = max(_VALUES // (self.height * self.width * labels.shape[-1]), 1)
         parts = []
-        for part in labels.split(at_once):
+        for part in torch.split(labels, at_once):
             tall = torch.einsum("hy,tyxc->thxc", up, part)
             parts.append(torch.einsum("wx,thxc->tchw", across, tall).argmax(1))
         return torch.cat(parts)
