@@ -40,7 +40,8 @@ class LabelGrid:
         rows, columns = centers[0, :, 0, 1], centers[0, 0, :, 2]
         times = torch.arange(len(centers), device=centers.device, dtype=centers.dtype)
         axes = (times[:, None, None], rows[None, :, None], columns[None, None])
-        if not torch.allclose(torch.stack(torch.broadcast_tensors(*axes), -1), centers, atol=1e-3):
+        regular = torch.stack([axis.expand(centers.shape[:3]) for axis in axes], -1)
+        if not torch.allclose(regular, centers, atol=1e-3):
             raise ValueError(
                 "labels are carried from frame to frame: features need one grid of cells, the same at every frame; "
                 f"their centers of shape {list(centers.shape)} are something else"
