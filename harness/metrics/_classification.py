@@ -1,32 +1,13 @@
-"""Metrics: pure functions of predictions and targets, each with its direction."""
+"""Metrics of classes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class Metric:
-    """One number that judges predictions.
-
-    Attributes:
-        name: as tasks and tables write it.
-        higher_is_better: its direction.
-        compute: from predictions and targets of the same examples, in the form that the kind of task has.
-        outcomes: the metric of each example alone, float [N] with `compute` as its mean; None where the metric is no
-            mean over examples. Paired tests over test examples need it.
-    """
-
-    name: str
-    higher_is_better: bool
-    compute: Callable[[NDArray[Any], NDArray[Any]], float]
-    outcomes: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]] | None = None
+from harness.metrics._metric import Metric
 
 
 def accuracy(predictions: NDArray[Any], targets: NDArray[Any]) -> float:
@@ -56,13 +37,7 @@ def _check(predictions: NDArray[Any], targets: NDArray[Any]) -> None:
         raise ValueError(f"need two equally long, non-empty vectors, not {predictions.shape} and {targets.shape}")
 
 
-#: Every metric by name.
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        metric.name: metric
-        for metric in (
-            Metric("accuracy", higher_is_better=True, compute=accuracy, outcomes=right),
-            Metric("macro_f1", higher_is_better=True, compute=macro_f1),
-        )
-    }
+CLASSIFICATION = (
+    Metric("accuracy", higher_is_better=True, compute=accuracy, outcomes=right),
+    Metric("macro_f1", higher_is_better=True, compute=macro_f1),
 )
