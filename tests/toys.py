@@ -83,7 +83,7 @@ def toy_source(modality: Modality, size: int = 48, seed: int = 0) -> ToySource:
         case "video":
             first = rng.integers(0, 2, (size, 1, 1, 8, 8), dtype=np.uint8) * np.uint8(255)
             rows = list(np.concatenate([first, np.roll(first, 1, axis=-1)], axis=1))
-            return ToySource(Spec(modality=modality, shape=(2, 1, 8, 8), size=size), {"video": ToyColumn(rows)})
+            return ToySource(Spec(modality=modality, shape=(1, 8, 8), size=size), {"video": ToyColumn(rows)})
         case "text":
             rows = [np.frombuffer(_document(rng).encode(), dtype=np.uint8).copy() for _ in range(size)]
             return ToySource(Spec(modality=modality, shape=(), size=size), {"text": ToyColumn(rows)})
@@ -93,12 +93,22 @@ def toy_source(modality: Modality, size: int = 48, seed: int = 0) -> ToySource:
 
 
 def toy_sources(size: int = 48, seed: int = 0) -> Iterator[ToySource]:
-    """One source of each modality, then coloured images that are large enough to cut patches from."""
+    """One source of each modality, then coloured images that are large enough to cut patches from, and coloured
+    videos of different length."""
     for modality in get_args(Modality):
         yield toy_source(modality, size, seed)
     blocks = np.random.default_rng(seed).integers(0, 256, (size, 3, 8, 8), dtype=np.uint8)
     rows = list(blocks.repeat(6, axis=2).repeat(6, axis=3))
     yield ToySource(Spec(modality="image", shape=(3, 48, 48), size=size), {"image": ToyColumn(rows)})
+    yield _colored_videos(size, seed)
+
+
+def _colored_videos(size: int, seed: int) -> ToySource:
+    """Coloured blocks that slide to the right."""
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, 256, (size, 3, 6, 6), dtype=np.uint8).repeat(8, axis=2).repeat(8, axis=3)
+    rows = [np.stack([np.roll(block, 2 * t, axis=-1) for t in range(rng.integers(4, 8))]) for block in blocks]
+    return ToySource(Spec(modality="video", shape=(3, 48, 48), size=size), {"video": ToyColumn(rows)})
 
 
 def _document(rng: np.random.Generator) -> str:
@@ -272,12 +282,12 @@ class Frames(Method):
 
     def __init__(self, config: ToyConfig, spec: Spec, state: State) -> None:
         super().__init__(config, spec, state)
-        self.trunk = nn.Sequential(nn.Conv2d(spec.shape[1], config.width, 3, padding=1), nn.ReLU())
+        self.trunk = nn.Sequential(nn.Conv2d(spec.shape[0], config.width, 3, padding=1), nn.ReLU())
         self._stages = [FramesStage(self.trunk, config.width)]
 
     @classmethod
     def fits(cls, config: ToyConfig, spec: Spec) -> str | None:
-        return None if spec.modality == "video" and spec.shape[0] == 2 else "needs videos of two frames"
+        return None if spec.modality == "video" and spec.shape[0] == 1 else "needs gray videos"
 
     @classmethod
     def primary(cls, config: ToyConfig) -> Mapping[TaskKind, str]:
@@ -290,7 +300,9 @@ class Frames(Method):
         return self.examples(source, ids)
 
     def examples(self, source: Source, ids: Tensor) -> Batch:
-        return {"video": _pixels(source, "video", ids)}
+        """The first two frames."""
+        frames = source.columns["video"].windows(ids, torch.zeros_like(ids), 2)
+        return {"video": frames.float() / 255.0}
 
     def encode(self, batch: Batch) -> Mapping[str, Features]:
         video = batch["video"]

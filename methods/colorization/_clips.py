@@ -1,0 +1,63 @@
+"""Reading videos: clips of references and a target, and whole videos."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from methods._keys import Keys
+from methods._method import Batch, Source
+from methods.colorization._config import ColorizationConfig
+
+COLUMN = "video"
+
+
+def clips(source: Source, ids: Tensor, keys: Keys, config: ColorizationConfig) -> Tensor:
+    """A clip of each video: uint8 [N, references + 1, C, H, W], the last frame being the target.
+
+    The target is any frame before which there are enough; in a video that is too short for that, references before the
+    first frame are the first frame again.
+
+    Raises:
+        ValueError: a video has a single frame.
+    """
+    lengths = require_two_frames(source, ids)
+    span = config.references * config.stride
+    first = lengths.sub(1).clamp(max=span)  # the earliest target
+    target = first + (keys.fold("target").uniform(1)[:, 0].double() * (lengths - first)).long()
+    back = torch.arange(config.references, -1, -1) * config.stride
+    return frames(source, ids, (target[:, None] - back).clamp_min(0))
+
+
+def frames(source: Source, ids: Tensor, positions: Tensor) -> Tensor:
+    """Frames at `positions` (int64 [N, F]) of videos `ids` (int64 [N]): uint8 [N, F, C, H, W]."""
+    count = positions.shape[1]
+    read = source.columns[COLUMN].windows(ids.repeat_interleave(count), positions.flatten(), 1)
+    return read.view(len(ids), count, *read.shape[2:])
+
+
+def whole(source: Source, ids: Tensor) -> Batch:
+    """Whole videos, padded at their end to the longest: `video` uint8 [N, T, C, H, W], `frames` int64 [N]."""
+    column = source.columns[COLUMN]
+    lengths = column.lengths(ids)
+    padded = torch.zeros(len(ids), int(lengths.max()), *source.spec.shape, dtype=torch.uint8)
+    for row, (index, length) in enumerate(zip(ids.tolist(), lengths.tolist(), strict=True)):
+        padded[row, :length] = torch.tensor(column.row(index))
+    return {"video": padded, "frames": lengths}
+
+
+def require_two_frames(source: Source, ids: Tensor) -> Tensor:
+    """Frames of each video: int64 [N].
+
+    Raises:
+        ValueError: one has fewer than two.
+    """
+    lengths = source.columns[COLUMN].lengths(ids)
+    short = (lengths < 2).nonzero()
+    if len(short):
+        row = int(short[0])
+        raise ValueError(
+            f"video {int(ids[row])} has {int(lengths[row])} frame(s); colours are copied from a frame before the "
+            "target, which takes two: leave such videos out of the data set"
+        )
+    return lengths
