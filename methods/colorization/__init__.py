@@ -27,7 +27,8 @@ _networks.py what is trained, _pointing.py the mathematics above, _stage.py the 
 of whole videos, _pictures.py the gallery, and _learner.py puts them together.
 """
 
+from methods.colorization._color import lab
 from methods.colorization._config import ColorizationConfig
 from methods.colorization._learner import Colorization
 
-__all__ = ["Colorization", "ColorizationConfig"]
+__all__ = ["Colorization", "ColorizationConfig", "lab"]

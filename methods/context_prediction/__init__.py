@@ -26,10 +26,11 @@ The defaults follow the authors' released code (cdoersch/deepcontext) where it i
   is the code's, the mean of each patch. Features of whole images then take that of the image.
 - No bias where batch normalisation follows; its running statistics take in a tenth of each batch, not a thousandth.
 - The ResNet tower and the small one are ours.
+- Of videos any frame of each is an image to learn from; their features are those of their frames.
 
-_config.py says what can be set, _sampling.py where patches lie, _patches.py how they are cut and pixelated, _color.py
-how colour is hidden, _towers.py and _fusion.py what is trained, _stage.py the pretext task, _encoding.py the features
-of whole images, _pictures.py the gallery, and _learner.py puts them together.
+_config.py says what can be set, _stills.py where images come from, _sampling.py where patches lie, _patches.py how
+they are cut and pixelated, _color.py how colour is hidden, _towers.py and _fusion.py what is trained, _stage.py the
+pretext task, _encoding.py the features of whole images, _pictures.py the gallery, and _learner.py puts them together.
 """
 
 from methods.context_prediction._config import ContextPredictionConfig

@@ -27,7 +27,8 @@ from methods.context_prediction._config import ContextPredictionConfig
 from methods.context_prediction._encoding import encode
 from methods.context_prediction._pictures import draw_gallery
 from methods.context_prediction._stage import RelativePosition, smallest
-from methods.context_prediction._towers import build_tower, least_patch
+from methods.context_prediction._stills import any_still, encode_each, whole
+from methods.context_prediction._towers import build_tower, least_patch, trunk_name
 
 #: Images whose mean is taken for that of the corpus.
 _MEAN_OF = 1024
@@ -73,8 +74,8 @@ class ContextPrediction(Method):
 
     @classmethod
     def fits(cls, config: ContextPredictionConfig, spec: Spec) -> str | None:
-        if spec.modality != "image":
-            return f"it cuts patches from still images, not from {spec.modality}"
+        if spec.modality not in ("image", "video"):
+            return f"it cuts patches from images and from frames of videos, not from {spec.modality}"
         channels, height, width = spec.shape
         if channels != 3 and config.color != "none":
             return (
@@ -104,7 +105,8 @@ class ContextPrediction(Method):
 
     @classmethod
     def primary(cls, config: ContextPredictionConfig) -> Mapping[TaskKind, str]:
-        return {"class": "fc6"}
+        trunk = trunk_name(config)  # dense tasks ask what is where, to the cell: fc6 sees a whole patch at each
+        return {"class": "fc6", "masks": trunk, "keypoints": trunk}
 
     @classmethod
     def fit(cls, config: ContextPredictionConfig, source: Source, keys: Keys) -> State:
@@ -112,21 +114,24 @@ class ContextPrediction(Method):
         ids = torch.arange(len(source))
         if len(source) > _MEAN_OF:
             ids = keys.choose(_MEAN_OF, len(source))[0].sort().values
-        column = source.columns["image"]
-        sums = [column.take(part).double().mean((2, 3)).sum(0) for part in torch.split(ids, 32)]
+        sums = [
+            any_still(source, part, Keys.of(0, "context_prediction.mean", part)).double().mean((2, 3)).sum(0)
+            for part in torch.split(ids, 32)
+        ]
         return {"mean": (torch.stack(sums).sum(0) / len(ids)).float()}
 
     def stages(self) -> Sequence[RelativePosition]:
         return [self.stage]
 
     def sample(self, source: Source, ids: Tensor, keys: Keys) -> Batch:
-        return self.examples(source, ids)
+        return {"image": any_still(source, ids, keys)}
 
     def examples(self, source: Source, ids: Tensor) -> Batch:
-        return {"image": source.columns["image"].take(ids)}
+        return whole(source, ids)
 
     def encode(self, batch: Batch) -> Mapping[str, Features]:
-        return encode(batch["image"], self.stage.tower, self.stage.mean, self.config)
+        stage = self.stage
+        return encode_each(batch, lambda images: encode(images, stage.tower, stage.mean, self.config))
 
     def gallery(self, source: Source) -> Iterator[Panel]:
         """Pairs as the towers see them, what it answers, and neighbours of patches by their codes."""
@@ -134,5 +139,6 @@ class ContextPrediction(Method):
         patches = 16 * config.grids if config.sampler == "grid" else 2 * config.pairs  # of an image, about
         room = _GALLERY_VALUES // (patches * 3 * config.patch**2)
         ids = torch.arange(min(_GALLERY, max(room, 8), len(source)))
-        images = self.examples(source, ids)["image"].to(self.stage.mean.device)
-        return draw_gallery(self.stage, images, Keys.of(0, "context_prediction.gallery", ids).to(images.device))
+        keys = Keys.of(0, "context_prediction.gallery", ids)
+        images = any_still(source, ids, keys).to(self.stage.mean.device)
+        return draw_gallery(self.stage, images, keys.to(images.device))

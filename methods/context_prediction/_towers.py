@@ -50,6 +50,12 @@ def build_tower(config: ContextPredictionConfig, inputs: int) -> Tower:
     return Tower(name, nn.Sequential(*layers), config, inputs)
 
 
+def trunk_name(config: ContextPredictionConfig) -> str:
+    """What the output of the configured tower's trunk is called as a representation."""
+    with torch.device("meta"):
+        return _TRUNKS[config.tower](3)[0]
+
+
 def least_patch(config: ContextPredictionConfig) -> int:
     """The smallest side of a patch of which the configured trunk leaves something."""
     with torch.device("meta"):
