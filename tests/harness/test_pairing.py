@@ -12,8 +12,6 @@ def source(**columns: list[str]) -> ToySource:
     made = {
         name: ToyColumn([np.frombuffer(text.encode(), np.uint8) for text in texts]) for name, texts in columns.items()
     }
-        name: ToyColumn([np.frombuffer(text.encode(), np.uint8) for text in texts]) for name, texts in columns.items()
-    }
     return ToySource(Spec(modality="text", shape=(), size=len(columns["text"])), made)
 
 
