@@ -46,7 +46,7 @@ class LabelGrid:
                 "labels are carried from frame to frame: features need one grid of cells, the same at every frame; "
                 f"their centers of shape {list(centers.shape)} are something else"
             )
-        return cls(rows.float(), columns.float(), height, width)
+        return cls(rows.float().contiguous(), columns.float().contiguous(), height, width)
 
     def cells(self, maps: Tensor) -> Tensor:
         """Mean over the area of each cell, which reaches half-way to its neighbours: [H, W, C] -> [h, w, C]."""
@@ -54,15 +54,20 @@ class LabelGrid:
         return torch.einsum("yh,hwc,xw->yxc", down[0], maps, down[1])
 
     def largest(self, labels: Tensor) -> Tensor:
-        """The channel that is greatest at each pixel, labels being interpolated bilinearly between the centres and
-        constant beyond them: [T, h, w, C] -> int64 [T, H, W]."""
+        """The channel that is greatest at each pixel, of equal ones the first, labels being interpolated bilinearly
+        between the centres and constant beyond them: [T, h, w, C] -> uint8 [T, H, W]."""
         up = _interpolation(self.rows, _pixels(self.rows, self.height))
         across = _interpolation(self.columns, _pixels(self.columns, self.width))
-        at_once = max(_VALUES // (self.height * self.width * labels.shape[-1]), 1)
+        at_once = max(_VALUES // (self.height * self.width), 1)
         parts = []
         for part in torch.split(labels, at_once):
-            tall = torch.einsum("hy,tyxc->thxc", up, part)
-            parts.append(torch.einsum("wx,thxc->tchw", across, tall).argmax(1))
+            highest = up @ part[..., 0] @ across.mT
+            channel = torch.zeros_like(highest, dtype=torch.uint8)
+            for number in range(1, part.shape[-1]):
+                plane = up @ part[..., number] @ across.mT
+                channel.masked_fill_(plane > highest, number)
+                highest = torch.maximum(highest, plane)
+            parts.append(channel)
         return torch.cat(parts)
 
     def points(self, points: Tensor) -> Tensor:
