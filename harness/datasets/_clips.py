@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,13 @@ class Clip:
     name: str
     frames: tuple[str, ...]
     masks: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def part(self, first: int, last: int) -> Clip:
+        """The frames from `first` to before `last`."""
+        return replace(self, frames=self.frames[first:last], masks=self.masks[first:last])
 
     @property
     def numbers(self) -> list[str]:
@@ -72,7 +79,7 @@ class ClipReader:
         Raises:
             DatasetError: names the frame that cannot be read, or is not of the size of the first.
         """
-        out = scratch((sum(len(clip.frames) for clip in clips), 3, *self.size))
+        out = scratch((sum(len(clip) for clip in clips), 3, *self.size))
 
         def put(place: int, name: str, size: Size) -> None:
             found = self._frame_size(name)
@@ -84,7 +91,7 @@ class ClipReader:
                 raise _unreadable(self._root / name, "frame", error) from error
 
         names = [name for clip in clips for name in clip.frames]
-        sizes = [size for clip in clips for size in [self._own[clip.name]] * len(clip.frames)]
+        sizes = [size for clip in clips for size in [self._own[clip.name]] * len(clip)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(put, range(len(names)), names, sizes))
         return _cut(out, clips)
@@ -95,11 +102,11 @@ class ClipReader:
         Raises:
             DatasetError: names the mask that cannot be read, or is not of the size of its frame.
         """
-        out = scratch((sum(len(clip.masks) for clip in clips), *self.size))
+        out = scratch((sum(len(clip) for clip in clips), *self.size))
         place = 0
         for clip in clips:
             first = self._values(clip, 0)
-            for frame in range(len(clip.masks)):
+            for frame in range(len(clip)):
                 out[place] = self._objects(clip, frame, first)
                 place += 1
         return _cut(out, clips)
@@ -145,8 +152,8 @@ class ClipReader:
 
 def _cut(out: NDArray[np.uint8], clips: Sequence[Clip]) -> list[NDArray[np.uint8]]:
     """Consecutive parts of an array, one a clip."""
-    ends = np.cumsum([len(clip.frames) for clip in clips]).tolist()
-    return [out[end - len(clip.frames) : end] for clip, end in zip(clips, ends, strict=True)]
+    ends = np.cumsum([len(clip) for clip in clips]).tolist()
+    return [out[end - len(clip) : end] for clip, end in zip(clips, ends, strict=True)]
 
 
 def _unreadable(path: Path, what: str, error: UnreadableError) -> DatasetError:

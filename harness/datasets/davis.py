@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets._badja import JOINTS, read_joints
-from harness.datasets._clips import Clip, ClipReader, Frames
+from harness.datasets._clips import Clip, ClipReader
 from harness.datasets._dataset import SPLITS, Dataset, DatasetError, SplitName, Task, Writer
 from harness.datasets._davis_files import davis_root, divided, read_clip, stored_sequences
 from harness.datasets._digests import digest_of_files, file_digests
@@ -113,7 +113,7 @@ class Davis(Dataset):
         return {"files": len(digests), "sha256": digest_of_files(digests), "sequences": parts}
 
     def write(self, split: SplitName, writer: Writer) -> None:
-        writer.ragged("video", self._unlabelled(split))
+        writer.ragged("video", self._reader.frames(self._unlabelled(split)))
         clips = self._of(split)
         videos, masks = self._reader.frames(clips), self._reader.masks(clips)
         labelled = writer.of(SEQUENCES)
@@ -160,16 +160,15 @@ class Davis(Dataset):
             )
         return clips
 
-    def _unlabelled(self, split: SplitName) -> list[Frames]:
-        """What pretraining sees of a split, or proves itself on; of test nothing."""
+    def _unlabelled(self, split: SplitName) -> list[Clip]:
+        """What pretraining sees, or proves itself on; of test nothing."""
         if split == "test":
             return []
         if self._parts["val"]:
-            return self._reader.frames(self._pretraining if split == "train" else self._of("val"))
-        pairs = zip(self._pretraining, self._reader.frames(self._pretraining), strict=True)
+            return self._pretraining if split == "train" else self._of("val")
         if split == "train":
-            return [frames[: len(frames) - _held_out(clip)] for clip, frames in pairs]
-        return [frames[len(frames) - _held_out(clip) :] for clip, frames in pairs if _held_out(clip)]
+            return [clip.part(0, len(clip) - _held_out(clip)) for clip in self._pretraining]
+        return [clip.part(len(clip) - _held_out(clip), len(clip)) for clip in self._pretraining if _held_out(clip)]
 
     @cached_property
     def _reader(self) -> ClipReader:
@@ -205,5 +204,5 @@ class Davis(Dataset):
 
 def _held_out(clip: Clip) -> int:
     """How many frames at the end of a sequence pretraining does not see; a short one is not cut."""
-    count = max(len(clip.frames) // _HOLD_OUT, _FEWEST)
-    return count if len(clip.frames) - count >= _FEWEST else 0
+    count = max(len(clip) // _HOLD_OUT, _FEWEST)
+    return count if len(clip) - count >= _FEWEST else 0
