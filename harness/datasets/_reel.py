@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +13,20 @@ from harness.datasets.cache import default_cache
 
 
 class Reel:
-    """Videos one behind the other, in a file of the cache that vanishes with this: uint8 [T, *frame] each."""
+    """Videos one behind the other, uint8 [T, *frame] each, in a file of the cache that vanishes with its last view."""
 
     def __init__(self, frame: tuple[int, ...]) -> None:
         folder = default_cache()
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it lives as long as the reel
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
         self._frame = frame
         self._lengths: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
 
     def add(self, video: NDArray[np.uint8]) -> None:
         self._file.write(np.ascontiguousarray(video).data)

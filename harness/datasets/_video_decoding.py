@@ -179,5 +179,5 @@ def _opened(path: Path) -> InputContainer:
 
 def _stream(container: InputContainer) -> VideoStream:
     if not container.streams.video:
-        raise UnreadableError("holds sound, but no pictures")
+        raise UnreadableError("holds no pictures: it is sound alone, or damaged")
     return container.streams.video[0]

@@ -174,12 +174,13 @@ class Videos(OwnExamples):
 
     def write(self, split: SplitName, writer: Writer) -> None:
         ids, began = self._parts[split], time.perf_counter()
-        reel, poses = Reel((3, *self._size)), []
-        for video, joints in self._read(ids):
-            reel.add(video)
-            poses.append(joints)
-        _log.info("%s: read %d videos in %.1f s", split, len(ids), time.perf_counter() - began)
-        writer.ragged("video", reel.videos())
+        poses = []
+        with Reel((3, *self._size)) as reel:
+            for video, joints in self._read(ids):
+                reel.add(video)
+                poses.append(joints)
+            _log.info("%s: read %d videos in %.1f s", split, len(ids), time.perf_counter() - began)
+            writer.ragged("video", reel.videos())
         if self._labels is not None:
             writer.labels(self.config.task, self._labels[ids])
         if self.config.poses is not None:
