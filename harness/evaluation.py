@@ -57,7 +57,8 @@ def evaluate(cell: Cell, evaluation: Evaluation, data: Materialised, encodings: 
     folds = folds_of(data, task.name)
     scores, selection, warnings = [], {}, []
     predictions, outcomes = Arrays(), Arrays()
-    for representation in _representations(protocol_class, primary, encodings("train", task.examples)):
+    tested = encodings(folds[0].test.split, task.examples)  # of train there may be none
+    for representation in _representations(protocol_class, primary, tested):
         purpose = f"evaluate/{task.name}/{evaluation.protocol}/{representation}"
         solutions = [
             protocol.solve(_view(fold, representation, task, data, encodings), task, _keys(cell, purpose, number))
@@ -175,8 +176,8 @@ def _stored(values: NDArray[Any]) -> NDArray[Any]:
 
 def _transductive(cell: Cell, data: Materialised) -> bool:
     """Whether pretraining saw the examples that are tested, without their labels: so it is where a dataset without a
-    split serves both, be it under two configurations."""
-    if not data.folds or not isinstance(cell.encoder, Pretraining):
+    split serves both, be it under two configurations; and where a dataset says so of its train split."""
+    if not (data.folds or data.transductive) or not isinstance(cell.encoder, Pretraining):
         return False
     seen, tested = cell.encoder.initialisation.dataset, cell.dataset
     return (seen.name, seen.version, seen.content) == (tested.name, tested.version, tested.content)

@@ -134,6 +134,12 @@ class Dataset(ABC):
         return 0
 
     @property
+    def transductive(self) -> bool:
+        """Whether train holds the examples that are tested, without their labels, for want of others. Records say so
+        of what was pretrained on them."""
+        return False
+
+    @property
     def splits(self) -> tuple[SplitName, ...]:
         """What `write` is asked for."""
         return ("train",) if self.folds else SPLITS

@@ -77,7 +77,7 @@ class FolderWriter:
 
     def dense(self, name: str, values: NDArray[Any]) -> None:
         self._check_rows(f"column {name!r}", len(values))
-        self._save("inputs", name, values)
+        self._save("inputs", name, [values])
 
     def ragged(self, name: str, rows: Sequence[NDArray[Any]]) -> None:
         self._check_rows(f"column {name!r}", len(rows))
@@ -87,14 +87,14 @@ class FolderWriter:
         self._check_rows("groups", len(values))
         if values.dtype != np.int64 or values.ndim != 1:
             raise self._error("groups", f"must be int64 [N], not {values.dtype} {list(values.shape)}")
-        self._save("groups", "groups", values)
+        self._save("groups", "groups", [values])
 
     def labels(self, task: str, values: NDArray[Any]) -> None:
         where = self._labelled(task, len(values))
         wrong = wrong_answers(self._tasks[task], values)
         if wrong is not None:
             raise self._error(where, wrong)
-        self._save("labels", task, values)
+        self._save("labels", task, [values])
 
     def labelled_positions(
         self, task: str, intervals: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.int64]]
@@ -104,7 +104,7 @@ class FolderWriter:
         if wrong is not None:
             raise self._error(where, wrong)
         self._save_rows("labels", "label_offsets", task, values, where)
-        self._save("intervals", task, np.concatenate(intervals))
+        self._save("intervals", task, intervals)
 
     def ragged_labels(self, task: str, rows: Sequence[NDArray[Any]]) -> None:
         where = self._labelled(task, len(rows))
@@ -125,8 +125,9 @@ class FolderWriter:
     def _save_rows(self, role: Role, offsets: Role, name: str, rows: Sequence[NDArray[Any]], where: str) -> None:
         if len({(row.dtype, row.shape[1:]) for row in rows}) > 1:
             raise self._error(where, "its rows differ in dtype or in more than their first axis")
-        self._save(role, name, np.concatenate(rows) if len(rows) else np.empty(0, np.uint8))
-        self._save(offsets, name, np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64))
+        of_none = np.empty((0, *self._dataset.spec.shape) if name == "video" else 0, np.uint8)
+        self._save(role, name, rows if len(rows) else [of_none])
+        self._save(offsets, name, [np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)])
 
     def finish(self) -> None:
         """Check what can only be seen once the split is whole.
@@ -177,26 +178,29 @@ class FolderWriter:
         if rows != self._size:
             raise self._error(what, f"{rows} rows, where the column before has {self._size}")
 
-    def _save(self, role: Role, name: str, values: NDArray[Any]) -> None:
+    def _save(self, role: Role, name: str, parts: Sequence[NDArray[Any]]) -> None:
+        """Parts of one column, end to end. They are never held together: they may be more than the memory."""
         where = f"{role} {name!r}"
         if not _NAME.fullmatch(name):
             raise self._error(where, "the name must consist of letters, digits, _ and -")
         if any((file.role, file.name) == (role, name) for file in self._own):
             raise self._error(where, "was written twice")
-        if values.dtype.kind not in "biuf":
-            raise self._error(where, f"dtype {values.dtype} is not a plain number")
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            row = int(np.argwhere(~np.isfinite(values))[0, 0])
-            raise self._error(where, f"row {row} holds a value that is not finite")
-        values = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-        draft = ColumnFile(
-            self._split, role, name, values.shape, values.dtype.str, 0, digest_of(values), self._examples
-        )
+        dtype = parts[0].dtype.newbyteorder("<")
+        if dtype.kind not in "biuf":
+            raise self._error(where, f"dtype {dtype} is not a plain number")
+        shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
+        before = 0
+        for part in parts:
+            if dtype.kind == "f" and not np.isfinite(part).all():
+                row = before + int(np.argwhere(~np.isfinite(part))[0, 0])
+                raise self._error(where, f"row {row} holds a value that is not finite")
+            before += len(part)
+        draft = ColumnFile(self._split, role, name, shape, dtype.str, 0, "", self._examples)
         try:
-            size = _save_array(self._folder / draft.path, values)
+            size, digest = _save_array(self._folder / draft.path, dtype, shape, parts)
         except OSError as error:
             raise unwritable(self._dataset, self._folder.parent, error) from error
-        self._own.append(draft._replace(size=size))
+        self._own.append(draft._replace(size=size, digest=digest))
 
     def _error(self, where: str, what: str) -> DatasetError:
         place = f"split {self._split!r}" + (f", examples {self._examples!r}" if self._examples else "")
@@ -232,16 +236,23 @@ def write_all(dataset: Dataset, folder: Path) -> list[ColumnFile]:
     return sorted(files, key=lambda file: file.path)
 
 
-def _save_array(path: Path, values: NDArray[Any]) -> int:
-    """Write and sync one .npy file; returns its size in bytes."""
+def _save_array(
+    path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], parts: Sequence[NDArray[Any]]
+) -> tuple[int, str]:
+    """Write and sync one .npy file of parts end to end; returns its size in bytes, and `digest_of` the whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    digest = _digest_of_form(dtype, shape)
     with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(values))
-        # Not numpy's own tofile: on a full disk its OSError has no errno.
-        file.write(_raw(values))
+        head = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, head)
+        for part in parts:
+            raw = _raw(np.ascontiguousarray(part, dtype))
+            # Not numpy's own tofile: on a full disk its OSError has no errno.
+            file.write(raw)
+            digest.update(raw)
         file.flush()
         os.fsync(file.fileno())
-        return file.tell()
+        return file.tell(), digest.hexdigest()
 
 
 def unwritable(dataset: Dataset, cache: Path, error: OSError) -> DatasetError:
@@ -256,9 +267,13 @@ def unwritable(dataset: Dataset, cache: Path, error: OSError) -> DatasetError:
 
 def digest_of(values: NDArray[Any]) -> str:
     """sha256 over dtype, shape and values in C order."""
-    digest = hashlib.sha256(f"{values.dtype.str} {list(values.shape)}\n".encode())
+    digest = _digest_of_form(values.dtype, values.shape)
     digest.update(_raw(np.ascontiguousarray(values)))
     return digest.hexdigest()
+
+
+def _digest_of_form(dtype: np.dtype[Any], shape: tuple[int, ...]) -> hashlib._Hash:
+    return hashlib.sha256(f"{dtype.str} {list(shape)}\n".encode())
 
 
 def digest_of_all(files: Sequence[ColumnFile]) -> str:

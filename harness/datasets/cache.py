@@ -61,6 +61,7 @@ class Materialised:
     Attributes:
         digest: sha256 of its content, labels included; it goes into records.
         folds: 0 with splits of its own; else over how many parts its tasks are cross-validated.
+        transductive: see `Dataset.transductive`.
     """
 
     spec: Spec
@@ -69,6 +70,7 @@ class Materialised:
     folder: Path
     files: tuple[ColumnFile, ...]
     folds: int = 0
+    transductive: bool = False
 
     @property
     def splits(self) -> tuple[SplitName, ...]:
@@ -236,6 +238,7 @@ def _open_or_write(dataset: Dataset, folder: Path, identity: Mapping[str, Any], 
             "spec": canonical(dataset.spec),
             "tasks": canonical(dataset.tasks),
             "folds": dataset.folds,
+            "transductive": dataset.transductive,
             "sizes": {split: _rows(files, split) for split in dataset.splits},
             "files": [file._asdict() for file in files],
         }
@@ -276,7 +279,7 @@ def _rows(files: list[ColumnFile], split: SplitName) -> int:
 
 def _open(dataset: Dataset, folder: Path) -> Materialised:
     digest, files = _read_meta(folder)
-    return Materialised(dataset.spec, dataset.tasks, digest, folder, files, dataset.folds)
+    return Materialised(dataset.spec, dataset.tasks, digest, folder, files, dataset.folds, dataset.transductive)
 
 
 def _as_written(folder: Path) -> Materialised:
@@ -290,7 +293,7 @@ def _as_written(folder: Path) -> Materialised:
     try:
         spec = restore(Spec, meta["spec"])
         tasks = {name: restore(Task, task) for name, task in meta["tasks"].items()}
-        return Materialised(spec, tasks, digest, folder, files, meta["folds"])
+        return Materialised(spec, tasks, digest, folder, files, meta["folds"], meta.get("transductive", False))
     except (KeyError, ValueError) as error:
         raise _UnusableError(f"{folder / 'meta.json'} cannot be read ({error})") from error
 
