@@ -21,6 +21,8 @@ class BertConfig(Settings):
         lowercase: also strips accents, as the uncased models do.
         layers, width, heads: of the Transformer; the inner layer of its feed-forward blocks has 4 x width units.
         max_length: of a sequence; longer texts are encoded in overlapping windows.
+        deviation: of initial weights, whose normal distribution is cut off at twice of it. The paper's suits its widths; a
+            narrow network, whose outputs are sums of fewer terms, hardly begins to attend with it.
         dropout: of embeddings, attention and every block's output.
         direction: left_to_right is the paper's ablation: attention sees only what is to the left, in evaluation too,
             and every token is predicted from those before it. It has no next sentence prediction.
@@ -38,6 +40,7 @@ class BertConfig(Settings):
     width: int = 768
     heads: int = 12
     max_length: int = 512
+    deviation: float = 0.02
     dropout: float = 0.1
     direction: Literal["bidirectional", "left_to_right"] = "bidirectional"
     nsp: bool = True
@@ -53,6 +56,8 @@ class BertConfig(Settings):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not divisible by {self.heads} heads")
+        if not self.deviation > 0:
+            raise ValueError(f"deviation is {self.deviation}; it must be above 0")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
         if not 0 < self.selected <= 1:

@@ -8,8 +8,6 @@ from torch.nn import functional
 
 from methods.bert._config import BertConfig
 
-#: Standard deviation of initial weights, which are cut off at twice of it.
-DEVIATION = 0.02
 #: Of the released code's layer normalisation.
 EPSILON = 1e-12
 
@@ -80,10 +78,10 @@ class Encoder(nn.Module):
         return outputs
 
 
-def initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module, deviation: float) -> None:
     """As the released code: weights from a truncated normal, biases 0, scales of normalisation 1."""
     for part in module.modules():
         if isinstance(part, nn.Linear | nn.Embedding):
-            nn.init.trunc_normal_(part.weight, std=DEVIATION, a=-2 * DEVIATION, b=2 * DEVIATION)
+            nn.init.trunc_normal_(part.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
         if isinstance(part, nn.Linear):
             nn.init.zeros_(part.bias)

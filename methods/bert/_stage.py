@@ -57,7 +57,7 @@ class Pretraining(Stage):
         self.encoder = Encoder(config, vocabulary)
         self.token_head = TokenHead(config.width, vocabulary)
         self.next_head = NextSentenceHead(config.width) if config.nsp else None
-        initialise(self)
+        initialise(self, config.deviation)
 
     @torch.no_grad()
     def draw(self, batch: Batch, keys: Keys) -> Drawn:
