@@ -21,8 +21,8 @@ class BertConfig(Settings):
         lowercase: also strips accents, as the uncased models do.
         layers, width, heads: of the Transformer; the inner layer of its feed-forward blocks has 4 x width units.
         max_length: of a sequence; longer texts are encoded in overlapping windows.
-        deviation: of initial weights, whose normal distribution is cut off at twice of it. The paper's suits its widths; a
-            narrow network, whose outputs are sums of fewer terms, hardly begins to attend with it.
+        deviation: of initial weights, whose normal distribution is cut off at twice of it. The paper's suits its
+            widths; the outputs of a narrow network are sums of fewer terms, and so want larger ones.
         dropout: of embeddings, attention and every block's output.
         direction: left_to_right is the paper's ablation: attention sees only what is to the left, in evaluation too,
             and every token is predicted from those before it. It has no next sentence prediction.
