@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from methods._keys import Keys
@@ -19,14 +20,37 @@ from methods._method import (
     Spec,
     State,
     TaskKind,
+    TextPanel,
     Training,
 )
 from methods.bert._config import BertConfig
 from methods.bert._corpus import Corpora, all_sentences
 from methods.bert._encoding import encode, read_examples
+from methods.bert._guesses import draw_guesses
 from methods.bert._pairs import assembled, sample_pairs
 from methods.bert._stage import Pretraining
 from methods.bert._wordpiece import SPECIAL_TOKENS, WordPiece, train_vocabulary
+
+
+def training(*, steps: int, batch_size: int, learning_rate: float, warmup_steps: int) -> Training:
+    """The paper's optimiser at another size."""
+    return Training(
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        warmup_steps=warmup_steps,
+        optimizer="adamw",
+        betas=(0.9, 0.999),
+        epsilon=1e-6,
+        weight_decay=0.01,
+        schedule="linear",
+        clip_norm=1.0,
+    )
+
+
+_PAPER = training(steps=1_000_000, batch_size=256, learning_rate=1e-4, warmup_steps=10_000)
+#: Held-out documents of the gallery at most.
+_GALLERY = 12
 
 
 class Bert(Method):
@@ -42,32 +66,21 @@ class Bert(Method):
     Config: ClassVar[type[Settings]] = BertConfig
     presets: ClassVar[Mapping[str, Preset]] = {
         "small": Preset(
-            config={"vocabulary": 2000, "layers": 3, "width": 96, "heads": 4, "max_length": 64, "dropout": 0.1},
-            training=Training(
-                steps=1500,
-                batch_size=32,
-                optimizer="adamw",
-                learning_rate=1e-3,
-                epsilon=1e-6,
-                weight_decay=0.01,
-                schedule="linear",
-                warmup_steps=100,
-                clip_norm=1.0,
-            ),
+            config={
+                "vocabulary": 2000,
+                "layers": 3,
+                "width": 96,
+                "heads": 4,
+                "max_length": 64,
+                "deviation": 0.06,
+                "dropout": 0.0,
+            },
+            training=training(steps=1500, batch_size=32, learning_rate=3e-3, warmup_steps=100),
         ),
-        "paper": Preset(
-            training=Training(
-                steps=1_000_000,
-                batch_size=256,
-                optimizer="adamw",
-                learning_rate=1e-4,
-                epsilon=1e-6,
-                weight_decay=0.01,
-                schedule="linear",
-                warmup_steps=10_000,
-                clip_norm=1.0,
-            )
-        ),
+        # The smallest and a middle one of the sizes that were released later, trained as the paper's.
+        "tiny": Preset(config={"layers": 2, "width": 128, "heads": 2}, training=_PAPER),
+        "medium": Preset(config={"layers": 8, "width": 512, "heads": 8}, training=_PAPER),
+        "paper": Preset(training=_PAPER),
     }
 
     def __init__(self, config: BertConfig, spec: Spec, state: State) -> None:
@@ -124,3 +137,11 @@ class Bert(Method):
 
     def encode(self, batch: Batch) -> Mapping[str, Features]:
         return encode(batch, self.stage.encoder, self.stage.next_head, self.config)
+
+    def gallery(self, source: Source) -> Iterator[TextPanel]:
+        """What is believed of words left out of held-out documents."""
+        ids = torch.arange(min(_GALLERY, len(source)))
+        keys = Keys.of(0, "bert.gallery", ids)
+        device = self.stage.encoder.tokens.weight.device
+        batch = {name: tensor.to(device) for name, tensor in self.sample(source, ids, keys).items()}
+        return draw_guesses(self.stage, self.wordpiece.vocabulary, batch, keys.fold("stage.draw").to(device))
