@@ -23,6 +23,7 @@ from methods._method import (
     Stage,
     State,
     TaskKind,
+    TextPanel,
     Training,
 )
 from methods._roster import discover
@@ -45,6 +46,7 @@ __all__ = [
     "Stage",
     "State",
     "TaskKind",
+    "TextPanel",
     "Training",
     "discover",
     "roster",

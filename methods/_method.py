@@ -136,6 +136,14 @@ class Panel(NamedTuple):
     images: NDArray[np.float32]  #: [rows, columns, height, width] or [..., 3], in [0, 1]
 
 
+class TextPanel(NamedTuple):
+    """Some lines of text in the report, shown in a font of fixed width."""
+
+    title: str
+    caption: str
+    lines: Sequence[str]  #: none with a line break in it
+
+
 class Settings:
     """Base of every method's `Config`: a frozen, keyword-only dataclass whose defaults are the paper's values.
 
@@ -264,6 +272,6 @@ class Method(nn.Module, ABC):
     def encode(self, batch: Batch) -> Mapping[str, Features]:
         """All representations by name, in evaluation mode; an example's features do not depend on its batch-mates."""
 
-    def gallery(self, source: Source) -> Iterable[Panel]:
-        """Pictures that show what was learned, from held-out examples."""
+    def gallery(self, source: Source) -> Iterable[Panel | TextPanel]:
+        """Pictures and texts that show what was learned, from held-out examples."""
         return ()

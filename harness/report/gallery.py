@@ -1,4 +1,5 @@
-"""A method's pictures as files: a PNG sheet of tiles for each panel, and gallery.json that lists them."""
+"""A method's gallery as files: a PNG sheet of tiles for each panel, a text file for each one of text, and gallery.json
+that lists them."""
 
 from __future__ import annotations
 
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:  # at run time it would bring torch with it, and readers of reports need none
-    from methods import Panel
+    from methods import Panel, TextPanel
 
 INDEX = "gallery.json"
+#: Text files end so, pictures in ".png".
+TEXT = ".txt"
 #: Tiles are enlarged to about this many pixels a side, each pixel by the same whole number.
 _TILE_SIDE = 64
 #: ... as long as the sheet stays within this many.
@@ -28,26 +31,34 @@ _SLACK = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class SavedPanel:
-    """One sheet on disk."""
+    """One sheet, or text, on disk."""
 
     title: str
     caption: str
     file: Path
 
 
-def save_panels(folder: Path, panels: Iterable[Panel]) -> None:
-    """Write a sheet for each panel, then the index, in `folder` (created if it is missing).
+def save_panels(folder: Path, panels: Iterable[Panel | TextPanel]) -> None:
+    """Write a sheet or a text for each panel, then the index, in `folder` (created if it is missing).
 
     The index comes last and at once, so that a reader never finds half a gallery.
 
     Raises:
-        ValueError: a panel has the wrong shape, no tiles, or values that are not finite or not in [0, 1].
+        ValueError: a panel has the wrong shape, no tiles, or values that are not finite or not in [0, 1]; or a panel
+            of text has no lines, or a line break in one.
     """
+    from methods import TextPanel
+
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
     for number, panel in enumerate(panels):
-        name = f"{number:02d}-{_slug(panel.title)}.png"
-        tile_sheet(panel).save(folder / name, format="PNG", optimize=True)
+        name = f"{number:02d}-{_slug(panel.title)}"
+        if isinstance(panel, TextPanel):
+            name += TEXT
+            (folder / name).write_text(_joined(panel), encoding="utf-8", newline="\n")
+        else:
+            name += ".png"
+            tile_sheet(panel).save(folder / name, format="PNG", optimize=True)
         entries.append({"title": panel.title, "caption": panel.caption, "file": name})
     unfinished = folder / f".{INDEX}.{os.getpid()}"
     unfinished.write_text(json.dumps(entries, indent=1), encoding="utf-8")
@@ -116,6 +127,14 @@ def _checked(panel: Panel) -> NDArray[np.uint8]:
     if low < -_SLACK or high > 1 + _SLACK:
         raise ValueError(f"panel {panel.title!r}: values from {low:g} to {high:g}; scale them to [0, 1]")
     return np.rint(images.clip(0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def _joined(panel: TextPanel) -> str:
+    if not panel.lines:
+        raise ValueError(f"panel {panel.title!r}: no lines")
+    if any(len(line.splitlines()) > 1 for line in panel.lines):
+        raise ValueError(f"panel {panel.title!r}: a line holds a line break; give each line on its own")
+    return "".join(f"{line}\n" for line in panel.lines)
 
 
 def _slug(title: str) -> str:

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.report.curves import draw_curves
 from harness.report.forest import draw_forest
+from harness.report.gallery import TEXT
 from harness.report.page import BoardSection, Interval, Page, Picture
 from harness.wording import difference, duration, number
 
@@ -95,7 +96,8 @@ def _overview(board: Sequence[BoardSection]) -> Overview | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Album:
-    """One heading of the gallery: pictures with their data URIs, and those left out with the reason."""
+    """One heading of the gallery: pictures with their data URIs, texts with what they say, and those left out with the
+    reason."""
 
     group: str
     shown: Sequence[tuple[Picture, str]]
@@ -108,7 +110,7 @@ def _albums(gallery: Iterable[Picture], budget: int) -> list[Album]:
     for picture in gallery:
         groups.setdefault(picture.group, []).append(picture)
     turns = zip_longest(*groups.values())
-    uris: dict[int, str] = {}
+    contents: dict[int, str] = {}
     reasons: dict[int, str] = {}
     for picture in (picture for turn in turns for picture in turn if picture is not None):
         try:
@@ -120,11 +122,14 @@ def _albums(gallery: Iterable[Picture], budget: int) -> list[Album]:
             reasons[id(picture)] = "left out to keep this page small"
             continue
         budget -= len(content)
-        uris[id(picture)] = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        if picture.file.suffix == TEXT:
+            contents[id(picture)] = content.decode()
+        else:
+            contents[id(picture)] = f"data:image/png;base64,{base64.b64encode(content).decode()}"
     return [
         Album(
             group=group,
-            shown=[(picture, uris[id(picture)]) for picture in pictures if id(picture) in uris],
+            shown=[(picture, contents[id(picture)]) for picture in pictures if id(picture) in contents],
             left_out=[(picture, reasons[id(picture)]) for picture in pictures if id(picture) in reasons],
         )
         for group, pictures in groups.items()

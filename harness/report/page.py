@@ -84,7 +84,7 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One PNG file of the gallery; `group` is the heading that it stands under."""
+    """One file of the gallery, PNG or plain text (.txt); `group` is the heading that it stands under."""
 
     group: str
     title: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import shutil
 import struct
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from harness.report.gallery import TEXT, SavedPanel
 from harness.report.wandb_runs import Content
 from harness.store import Store
 
@@ -113,7 +115,7 @@ class OfflineRuns:
         try:
             for step, row in content.history:
                 run.log(dict(row), step=step)
-            media = {key: wandb.Image(str(panel.file), caption=panel.caption) for key, panel in content.images.items()}
+            media = {key: _medium(panel) for key, panel in content.images.items()}
             media |= {
                 key: wandb.Table(columns=list(names), data=_listed(rows))
                 for key, (names, rows) in content.tables.items()
@@ -123,6 +125,16 @@ class OfflineRuns:
             run.summary.update(dict(content.summary))
         finally:
             run.finish(exit_code=content.exit_code)
+
+
+def _medium(panel: SavedPanel) -> Any:
+    """A panel as W&B shows it; texts have no caption there, so theirs comes first."""
+    import wandb
+
+    if panel.file.suffix != TEXT:
+        return wandb.Image(str(panel.file), caption=panel.caption)
+    caption, text = (html.escape(each) for each in (panel.caption, panel.file.read_text(encoding="utf-8")))
+    return wandb.Html(f"<p>{caption}</p><pre>{text}</pre>", inject=False)
 
 
 def _listed(rows: Any) -> list[list[Any]]:

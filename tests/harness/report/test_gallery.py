@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from harness.report.gallery import INDEX, load_panels, save_panels, tile_sheet
-from methods import Panel
+from methods import Panel, TextPanel
 
 
 def panel(*shape: int, title: str = "Filters", value: float = 0.5) -> Panel:
@@ -56,6 +56,22 @@ def test_saved_panels_are_loaded_in_order(tmp_path: Path) -> None:
         with Image.open(entry.file) as image:
             assert image.format == "PNG"
     assert {file.parent for file in folder.iterdir()} == {folder}
+
+
+def test_text_is_saved_as_it_is_beside_pictures(tmp_path: Path) -> None:
+    lines = ["größer  <b> & 東京", "", "  last"]
+    save_panels(tmp_path, [panel(1, 1, 4, 4), TextPanel("Guesses", "What they are", lines)])
+    picture, text = load_panels(tmp_path)
+    assert (picture.file.suffix, text.file.suffix) == (".png", ".txt")
+    assert (text.title, text.caption) == ("Guesses", "What they are")
+    assert text.file.read_bytes().decode() == "größer  <b> & 東京\n\n  last\n"
+
+
+@pytest.mark.parametrize("lines", [[], ["a", "b\nc"], ["a\x85b"]])
+def test_text_without_lines_or_with_breaks_in_them_is_refused(lines: list[str], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="panel 'Guesses'"):
+        save_panels(tmp_path, [TextPanel("Guesses", "", lines)])
+    assert load_panels(tmp_path) == ()
 
 
 def test_no_gallery_is_no_error(tmp_path: Path) -> None:

@@ -153,6 +153,19 @@ def test_the_budget_goes_round_the_groups_and_the_rest_is_named(tmp_path: Path) 
     assert "gone: cannot be read: No such file or directory" in html
 
 
+def test_text_of_the_gallery_is_shown_as_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "guesses.txt"
+    lines = "the   cat\n\n" + HOSTILE + "\n"
+    file.write_text(lines, encoding="utf-8")
+    reader = Reader(render(Page(title="t", gallery=[Picture(group="g", title="Guesses", caption="c", file=file)])))
+    assert reader.text["pre"] == lines
+    assert not {"img", "script"} & {tag for tag, _ in reader.tags}
+    html = render(
+        Page(title="t", gallery=[Picture(group="g", title="Guesses", caption="c", file=file)]), picture_budget=9
+    )
+    assert "left out to keep this page small" in html
+
+
 def test_an_empty_page_says_so() -> None:
     assert "No cell has a result yet." in render(Page(title="t"))
 

@@ -17,7 +17,7 @@ from harness.report.wandb_files import NotWrittenError, OfflineRuns
 from harness.report.wandb_runs import Content, cell_run
 from harness.report.wandb_summary import summary_run
 from harness.store import Store
-from methods import Panel
+from methods import Panel, TextPanel
 from tests.harness.made_records import COST, PROOF, cell, evaluation, failed, pretraining
 from tests.harness.report.mirrored_stores import filled, made, trained
 from tests.harness.report.offline_files import Read, read_folder
@@ -66,7 +66,8 @@ def test_a_trained_cell_is_read_back_whole(store: Store, wandb_variables: None) 
     store.write(evaluation(TRAINED, 0.75))
     tiles = np.linspace(0, 1, 2 * 3 * 4 * 4).reshape(2, 3, 4, 4)
     artifacts = store.artifacts(pretraining(TRAINED).fingerprint)
-    save_panels(artifacts / "gallery", [Panel(title="Filters", caption="what it looks for", images=tiles)])
+    words = TextPanel(title="Guesses", caption="a < b", lines=["the <b>cat</b>", "sat"])
+    save_panels(artifacts / "gallery", [Panel(title="Filters", caption="what it looks for", images=tiles), words])
     read = written(store, content(store))
 
     run = read.run
@@ -94,6 +95,9 @@ def test_a_trained_cell_is_read_back_whole(store: Store, wandb_variables: None) 
     (picture,) = (file for file in read.files if file.startswith("media/images/gallery/Filters"))
     (folder,) = (store.root / "wandb").glob("offline-run-*")
     assert (folder / "files" / picture).read_bytes() == (artifacts / "gallery" / "00-filters.png").read_bytes()
+    (text,) = (file for file in read.files if file.startswith("media/html/gallery/Guesses"))
+    shown = (folder / "files" / text).read_text(encoding="utf-8")
+    assert "<p>a &lt; b</p><pre>the &lt;b&gt;cat&lt;/b&gt;\nsat\n</pre>" in shown
     assert not [kind for kind in read.kinds if kind in ("stats", "output", "output_raw", "environment")]
 
 
