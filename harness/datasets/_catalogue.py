@@ -58,6 +58,13 @@ def class_names(labels: NDArray[np.str_]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def codes_among(classes: Sequence[str], names: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Indices of names [N] in `classes`, which holds them all: int64 [N]."""
+    order = np.argsort(classes)
+    codes: NDArray[np.int64] = order[np.searchsorted(np.array(classes)[order], names)].astype(np.int64)
+    return codes
+
+
 def check_known(labels: NDArray[np.str_], classes: Sequence[str]) -> None:
     """Raises:
     DatasetError: a label is not among the classes that the configuration lists.

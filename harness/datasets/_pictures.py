@@ -16,7 +16,8 @@ import numpy as np
 from harness.datasets._catalogue import listed
 from harness.datasets._dataset import DatasetError
 from harness.datasets._decoding import Encoded, Fit, UnreadableError, decoded, own_size
-from harness.datasets._own import Ids, Images, OwnConfig, OwnImages
+from harness.datasets._own import Images, OwnConfig, OwnImages
+from harness.datasets._own_examples import Ids
 from harness.datasets._scratch import scratch
 
 #: Pictures that are read or decoded at a time.

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from harness.datasets._catalogue import Catalogue, listed
 from harness.datasets._dataset import SPLITS, DatasetError, SplitName
-from harness.datasets._own import Ids, Images, OwnImages
+from harness.datasets._own import Images, OwnImages
+from harness.datasets._own_examples import Ids
 from harness.datasets._scratch import scratch
 from harness.datasets._splits import UNDECIDED, named_split
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from harness.datasets._catalogue import Catalogue, listed
 from harness.datasets._dataset import SPLITS, DatasetError, SplitName
 from harness.datasets._decoding import Encoded
-from harness.datasets._own import Ids, require_inside
+from harness.datasets._own_examples import Ids, require_inside
 from harness.datasets._pictures import PictureConfig, PictureImages
 from harness.datasets._splits import SPELLINGS, UNDECIDED
 from harness.datasets._tables import Table, read_table

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.datasets._catalogue import Catalogue, listed
 from harness.datasets._dataset import SPLITS, DatasetError, SplitName
 from harness.datasets._decoding import Encoded
-from harness.datasets._own import Ids
+from harness.datasets._own_examples import Ids
 from harness.datasets._pictures import LOOKED_AT, PictureConfig, PictureImages
 from harness.datasets._splits import SPELLINGS, UNDECIDED, named_split
 from harness.mistakes import suggestion
