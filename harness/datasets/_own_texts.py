@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -120,6 +120,21 @@ class OwnTexts(OwnExamples):
     @cached_property
     def _starts(self) -> NDArray[np.int64]:
         return np.cumsum([0, *(len(examples) for examples in self._by_file[:-1])], dtype=np.int64)
+
+    def _refuse_shared(self, parts: Mapping[SplitName, Ids]) -> None:
+        """Also what says the same in two groups; with folds, in two places that nothing keeps together."""
+        super()._refuse_shared(parts)
+        groups, alike = self._catalogue.groups, self._catalogue.alike
+        assert alike is not None
+        seen: dict[int, tuple[SplitName, int]] = {}
+        repeats = []
+        for split, ids in parts.items() if groups is not None or self.folds else ():
+            for row in ids.tolist():
+                other, twin = seen.setdefault(int(alike[row]), (split, row))
+                parted = twin != row and (groups is None or groups[twin] != groups[row])
+                if other != split or (self.folds and parted):
+                    repeats.append(f"{self.where(twin)} ({other}) is {self.where(row)} ({split})")
+        self._leak("texts", repeats)
 
     def _alike(self) -> Ids:
         """For each example the first that says the same: [N]."""
