@@ -157,6 +157,8 @@ def _refusal(
     if _form(judged) != _form(pretrained):
         other = dataset.pretrained.choice.name
         return f"examples of {other} are {_form(pretrained)}, but those of {dataset.label} are {_form(judged)}"
+    if not dataset.judged.tasks:
+        return f"{dataset.label} has no labels: others may be pretrained on it"
     if not asked:
         names = listing(item.name for item in protocols)
         return f"no task of {dataset.label} can be solved with {names} on what {method.kind.name} gives"

@@ -98,11 +98,12 @@ pretrain: {steps: 10}
     assert encoder.initialisation.dataset.location == {"path": str(tmp_path / "all" / "corpus")}
     (refused,) = plan.not_applicable
     assert (refused.dataset, refused.label) == ("corpus", "sdae")
+    assert refused.reason == "corpus has no labels: others may be pretrained on it"
 
 
 def test_all_leaves_out_what_needs_a_path(tmp_path: Path) -> None:
     plan = plan_suite(str(suite(tmp_path, "methods: [sdae]\ndatasets: all\npretrain: {steps: 10}\n")))
-    own = {"arrays", "idx", "images", "parquet"}
+    own = {"arrays", "conllu", "idx", "images", "parquet", "plain_text", "squad", "text_table"}
     assert own <= set(Rosters.installed().datasets)
     assert not own & {cell.dataset.name for cell in plan.cells}
 

@@ -255,7 +255,7 @@ def test_a_suite_is_named_after_its_file(tmp_path: Path) -> None:
 
 def test_shipped_suites_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert suites.shipped() == ("full", "mnist", "photographs", "quick", "rectangles")
+    assert suites.shipped() == ("full", "mnist", "photographs", "quick", "rectangles", "text")
     shipped = suites.locate("suites/quick.yaml")
     assert shipped is not None
     assert shipped == suites.locate("quick") == suites.locate("quick.yaml")
@@ -267,7 +267,11 @@ def test_shipped_suites_are_found_from_anywhere(tmp_path: Path, monkeypatch: pyt
     assert suites.locate("suites/quick.yaml") == Path("suites/quick.yaml"), "the user's own file comes first"
 
 
-@pytest.mark.parametrize("name", sorted({*suites.shipped()} - {"mnist", "photographs"}))  # those are of a user's files
+#: Suites of a user's own files.
+USERS = {"mnist", "photographs", "text"}
+
+
+@pytest.mark.parametrize("name", sorted({*suites.shipped()} - USERS))
 def test_shipped_suites_are_sound(name: str) -> None:
     plan = plan_suite(name)
     assert plan.suite == name

@@ -1,4 +1,4 @@
-"""A user's files, tiny: the same two hundred images of two classes in every format that datasets are made of."""
+"""A user's files, tiny: images of two classes in every format that datasets are made of, and texts in theirs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from PIL import Image
 from harness.datasets import Dataset, DatasetError
 from harness.datasets._procedural import words
 from harness.datasets.cache import Materialised, materialise
+from tests.harness.datasets import own_texts
 
 SIZE = 200
 CLASSES = ("cat", "dog")
@@ -96,12 +97,32 @@ def _parquet(folder: Path) -> Path:
     return save_parquet(folder / "own.parquet", list(images()), label=labels())
 
 
+def _plain_text(folder: Path) -> Path:
+    return own_texts.save(folder / "own.txt", "\n\n".join(f"{text} It ends." for text, _ in own_texts.reviews()))
+
+
+def _text_table(folder: Path) -> Path:
+    return own_texts.save_table(folder / "own.tsv", own_texts.reviews())
+
+
+def _conllu(folder: Path) -> Path:
+    return own_texts.save(folder / "own.conllu", own_texts.treebank(60))
+
+
+def _squad(folder: Path) -> Path:
+    return own_texts.save_squad(folder / "own.json", own_texts.squad(60))
+
+
 #: Writes a whole dataset into a folder and returns its `path`, by the name of the dataset.
 WRITTEN: Mapping[str, Callable[[Path], Path]] = {
     "arrays": _arrays,
+    "conllu": _conllu,
     "idx": _idx,
     "images": _images,
     "parquet": _parquet,
+    "plain_text": _plain_text,
+    "squad": _squad,
+    "text_table": _text_table,
 }
 
 
