@@ -1,0 +1,106 @@
+"""Pairs and questions about the world of a document: entailment, and answers in a context."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from harness.datasets._grammar_clauses import Clause, fact_clause, question, scene_clause, tagged
+from harness.datasets._grammar_dice import Dice
+from harness.datasets._grammar_documents import Document, Sentence
+from harness.datasets._grammar_words import COLOURS, CONJUNCTIONS, MOODS, WEATHERS
+from harness.datasets._grammar_world import VALUES, Fact, World, altered
+
+RELATIONS = ("entailed", "contradicted", "neutral")
+CONTEXT = 3  # sentences in which an answer is looked for
+
+
+class Pair(NamedTuple):
+    premise: str
+    hypothesis: str
+
+
+class Question(NamedTuple):
+    """Attributes:
+    answers: begin and end of each accepted answer, in bytes of the context.
+    """
+
+    context: str
+    question: str
+    answers: tuple[tuple[int, int], ...]
+
+
+def pair(relation: str, about: World, dice: Dice) -> Pair:
+    """A premise that tells two facts of the world, and a hypothesis that tells one: entailed by the premise,
+    contradicted by it, or about something of which the premise says nothing.
+
+    Which fact the hypothesis tells, its value, and how premise and hypothesis tell it are drawn alike whatever the
+    relation. A value that the premise tells in one word, the hypothesis tells in another.
+    """
+    index = dice.below(len(about.facts))
+    fact = about.facts[index]
+    others = [other for other in about.facts if other is not fact]
+    first = others.pop(dice.below(len(others)))
+    second = dice.pick(others) if relation == "neutral" else fact
+    told = [fact_clause(one, about, dice) for one in ((first, second) if dice.percent(50) else (second, first))]
+    if dice.percent(30):
+        told.insert(dice.below(3), scene_clause(about, about.topic, dice))
+    claim = fact
+    if relation == "contradicted":
+        claim = altered(fact, dice)
+    elif relation == "neutral":
+        claim = fact._replace(value=dice.below(VALUES[fact.kind]))
+    said = {word.text for clause in told for word in clause}
+    hypothesis = fact_clause(claim, about, dice, avoid=_unless_all(claim, said), brief=True)
+    return Pair(_sentences(told, dice), Sentence(hypothesis, ".").text)
+
+
+def _unless_all(claim: Fact, said: set[str]) -> set[str]:
+    """Words that the hypothesis must not repeat; none where the premise has used every synonym."""
+    synonyms = _synonyms(claim)
+    return said if set(synonyms) - said else set()
+
+
+def _sentences(clauses: list[Clause], dice: Dice) -> str:
+    """Clauses joined to sentences, at random places."""
+    done, open_sentence = [], clauses[0]
+    for clause in clauses[1:]:
+        if dice.percent(50):
+            open_sentence = tagged(open_sentence, f"{dice.pick(CONJUNCTIONS)}/C", clause)
+        else:
+            done.append(Sentence(open_sentence, ".").text)
+            open_sentence = clause
+    return " ".join([*done, Sentence(open_sentence, ".").text])
+
+
+def asked(document: Document, dice: Dice) -> Question | None:
+    """A question on some sentences of the document in a row; None if they tell nothing to ask for."""
+    start = dice.below(len(document.sentences) - CONTEXT + 1)
+    context = [one for one in document.sentences[start : start + CONTEXT] if one.mark == "."]
+    facts = [fact for sentence in context for fact in sentence.facts]
+    if not facts:
+        return None
+    fact = dice.pick(facts)
+    text, person = question(fact, document.world, dice)
+    accepted = {_answering_person(fact, text, document.world)} if person else set(_synonyms(fact))
+    answers, begin = [], 0
+    for sentence in context:
+        for word, (left, right) in zip(sentence.words, sentence.intervals(), strict=True):
+            if word.text in accepted:
+                answers.append((begin + left, begin + right))
+        begin += len(sentence.text.encode()) + 1
+    whole = " ".join(sentence.text for sentence in context)
+    return Question(whole, Sentence(text, "?").text, tuple(answers)) if answers else None
+
+
+def _answering_person(fact: Fact, asking: Clause, about: World) -> str:
+    """Who it is: for a mood its holder; of the two who lead and follow, the one that the question does not name."""
+    if fact.kind == "mood":
+        return about.people[fact.holder].name
+    named = {word.text for word in asking}
+    return next(person.name for person in about.people if person.name not in named)
+
+
+def _synonyms(fact: Fact) -> tuple[str, ...]:
+    if fact.kind == "leads":
+        return ()
+    return {"mood": MOODS, "colour": COLOURS, "weather": WEATHERS}[fact.kind][fact.value]
