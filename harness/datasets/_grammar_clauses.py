@@ -76,7 +76,9 @@ def fact_clause(
         return tagged(dice.pick(forms))
     if fact.kind == "weather":
         weather = _synonym(WEATHERS[fact.value], avoid, dice)
-        return tagged(dice.pick((f"the/D day/N is/A {weather}/J", f"it/O is/A {weather}/J", f"the/D sky/N stays/V {weather}/J")))
+        return tagged(
+            dice.pick((f"the/D day/N is/A {weather}/J", f"it/O is/A {weather}/J", f"the/D sky/N stays/V {weather}/J"))
+        )
     return _leads(fact.value, world, dice, pronouns=pronouns, brief=brief)
 
 
@@ -133,9 +135,9 @@ def _subject_phrase(world: World, topic: Topic, dice: Dice) -> tuple[Clause, boo
 
 
 def _verb_phrase(plural: bool, world: World, topic: Topic, dice: Dice) -> Clause:
-    form = dice.weighted((("transitive", 55), ("intransitive", 25), ("copula", 10), ("person", 10)))
+    form = dice.weighted((("transitive", 60), ("intransitive", 20), ("copula", 5), ("person", 15)))
     if form == "transitive":
-        verb = dice.early(topic.both) if dice.percent(75) else dice.pick(topic.verbs)
+        verb = _verb(topic, dice)
         where = _where(topic, dice) if dice.percent(30) else ()
         return tagged(_finite(verb, plural), _noun_phrase(_noun(topic, dice), dice.percent(50), dice), where)
     if form == "intransitive":
@@ -143,11 +145,15 @@ def _verb_phrase(plural: bool, world: World, topic: Topic, dice: Dice) -> Clause
     if form == "copula":
         return tagged("are/A" if plural else "is/A", f"{dice.pick(ADJECTIVES)}/J")
     person = dice.pick(world.people)
-    verb = dice.early(topic.both) if dice.percent(75) else dice.pick(topic.verbs)
+    verb = _verb(topic, dice)
     if dice.percent(50):
         return tagged(_finite(verb, plural), "her/O" if person.female else "him/O", _where(topic, dice))
     possessive = "her/D" if person.female else "his/D"
     return tagged(_finite(verb, plural), possessive, _nominal(_noun(topic, dice), dice.percent(50), dice))
+
+
+def _verb(topic: Topic, dice: Dice) -> str:
+    return dice.early(dice.weighted(((topic.both, 75), (topic.verbs, 10), (ADJECTIVES, 15))))
 
 
 def _finite(verb: str, plural: bool) -> str:
@@ -167,7 +173,7 @@ def _where(topic: Topic, dice: Dice) -> Clause:
 
 
 def _noun(topic: Topic, dice: Dice) -> str:
-    group = dice.weighted(((topic.both, 60), (topic.people, 15), (topic.things, 10), (DOUBLE, 15)))
+    group = dice.weighted(((topic.both, 50), (topic.people, 15), (topic.things, 10), (DOUBLE, 25)))
     return dice.early(group)
 
 
@@ -181,7 +187,7 @@ def _noun_phrase(noun: str, plural: bool, dice: Dice, bare: bool = False) -> Cla
 
 def _nominal(noun: str, plural: bool, dice: Dice) -> Clause:
     """A noun, with an adjective before it in four of ten cases."""
-    kind = dice.weighted((("none", 60), ("double", 25), ("plain", 15)))
+    kind = dice.weighted((("none", 55), ("double", 28), ("plain", 17)))
     adjectives = {"none": (), "double": DOUBLE, "plain": ADJECTIVES}[kind]
     adjective = f"{dice.pick(adjectives)}/J" if adjectives else ""
     return tagged(adjective, f"{s_form(noun) if plural else noun}/N")

@@ -13,11 +13,12 @@ SHORTEST, LONGEST = 6, 12  # sentences of a document
 
 
 class Sentence(NamedTuple):
-    """Words, the mark at the end, and the facts that it tells."""
+    """Words, the mark at the end, the facts that it tells, and whether it tells of a scene."""
 
     words: Clause
     mark: str
     facts: tuple[Fact, ...] = ()
+    scene: bool = False
 
     @property
     def text(self) -> str:
@@ -61,7 +62,7 @@ def _strays_to(now: Topic | None, about: World, dice: Dice) -> Topic | None:
 
 def _next_sentences(about: World, topic: Topic, dice: Dice) -> list[Sentence]:
     """One sentence, or a question and the sentence that answers it."""
-    form = dice.weighted((("facts", 25), ("fact", 15), ("fact and scene", 35), ("scene", 17), ("question", 8)))
+    form = dice.weighted((("facts", 15), ("fact", 5), ("fact and scene", 50), ("scene", 25), ("question", 5)))
     fact, other = _distinct(about.facts, dice)
     if form == "facts":
         return [Sentence(_two_facts((fact, other), about, dice, pronouns=True), ".", (fact, other))]
@@ -72,8 +73,8 @@ def _next_sentences(about: World, topic: Topic, dice: Dice) -> list[Sentence]:
         return [Sentence(question(fact, about, dice)[0], "?"), Sentence(told, ".", (fact,))]
     scene = scene_clause(about, topic, dice)
     if form == "scene":
-        return [Sentence(scene, ".")]
-    return [Sentence(joined(told, scene, dice), ".", (fact,))]
+        return [Sentence(scene, ".", scene=True)]
+    return [Sentence(joined(told, scene, dice), ".", (fact,), scene=True)]
 
 
 def _two_facts(facts: tuple[Fact, ...], about: World, dice: Dice, *, pronouns: bool) -> Clause:

@@ -8,9 +8,9 @@ from harness.datasets._grammar_clauses import Clause, fact_clause, question, sce
 from harness.datasets._grammar_dice import Dice
 from harness.datasets._grammar_documents import Document, Sentence
 from harness.datasets._grammar_words import COLOURS, CONJUNCTIONS, MOODS, WEATHERS
-from harness.datasets._grammar_world import VALUES, Fact, World, altered
+from harness.datasets._grammar_world import Fact, World, altered
 
-RELATIONS = ("entailed", "contradicted", "neutral")
+RELATIONS = ("entailed", "contradicted")
 CONTEXT = 3  # sentences in which an answer is looked for
 
 
@@ -30,8 +30,7 @@ class Question(NamedTuple):
 
 
 def pair(relation: str, about: World, dice: Dice) -> Pair:
-    """A premise that tells two facts of the world, and a hypothesis that tells one: entailed by the premise,
-    contradicted by it, or about something of which the premise says nothing.
+    """A premise that tells two facts of the world, and a hypothesis that tells one of them again, or contradicts it.
 
     Which fact the hypothesis tells, its value, and how premise and hypothesis tell it are drawn alike whatever the
     relation. A value that the premise tells in one word, the hypothesis tells in another.
@@ -40,15 +39,10 @@ def pair(relation: str, about: World, dice: Dice) -> Pair:
     fact = about.facts[index]
     others = [other for other in about.facts if other is not fact]
     first = others.pop(dice.below(len(others)))
-    second = dice.pick(others) if relation == "neutral" else fact
-    told = [fact_clause(one, about, dice) for one in ((first, second) if dice.percent(50) else (second, first))]
+    told = [fact_clause(one, about, dice) for one in ((first, fact) if dice.percent(50) else (fact, first))]
     if dice.percent(30):
         told.insert(dice.below(3), scene_clause(about, about.topic, dice))
-    claim = fact
-    if relation == "contradicted":
-        claim = altered(fact, dice)
-    elif relation == "neutral":
-        claim = fact._replace(value=dice.below(VALUES[fact.kind]))
+    claim = altered(fact, dice) if relation == "contradicted" else fact
     said = {word.text for clause in told for word in clause}
     hypothesis = fact_clause(claim, about, dice, avoid=_unless_all(claim, said), brief=True)
     return Pair(_sentences(told, dice), Sentence(hypothesis, ".").text)

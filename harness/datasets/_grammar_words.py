@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TAGS = ("noun", "verb", "adjective", "determiner", "preposition", "adverb", "pronoun", "name", "conjunction", "auxiliary")
+TAGS = (
+    "noun",
+    "verb",
+    "adjective",
+    "determiner",
+    "preposition",
+    "adverb",
+    "pronoun",
+    "name",
+    "conjunction",
+    "auxiliary",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +98,8 @@ TOPICS = (
 #: Adjectives that are nouns too. After a determiner only what follows tells which: "the giant sails ..." has two
 #: readings until an object or another verb comes.
 DOUBLE = ("giant", "cold", "square", "native", "rival", "twin")
-ADJECTIVES = ("old", "new", "heavy", "strange", "quick", "small")
+#: Adjectives that are transitive verbs too.
+ADJECTIVES = ("warm", "clean", "empty", "open", "dry", "cool")
 INTRANSITIVE = ("wait", "rest", "move", "turn", "work", "stop")
 #: Prepositions with a noun phrase after them, adverbs without.
 PARTICLES = ("near", "inside", "around", "behind", "below", "past")

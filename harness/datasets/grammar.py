@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -81,7 +81,6 @@ class Grammar(Dataset):
         return {task.name: task for task in tasks}
 
     def write(self, split: SplitName, writer: Writer) -> None:
-        purpose = f"{self.name}/{self.version}/{split}"
         documents = self.documents(split)
         writer.ragged("text", [_bytes("\n".join(s.text for s in one.sentences) + "\n") for one in documents])
         _write_sentences(self.labelled_sentences(split, documents), writer.of("sentences"))
@@ -95,14 +94,19 @@ class Grammar(Dataset):
         return [document(topic, self._dice(split, "document", index)) for index, topic in enumerate(topics.tolist())]
 
     def labelled_sentences(self, split: SplitName, documents: Sequence[Document]) -> list[tuple[Sentence, int]]:
-        """Sentences of the documents that the split owns, each with its topic, equally many of each topic."""
+        """Sentences of the documents that tell of a scene and that the split owns, each with its topic: equally many of
+        each topic. The others, which tell facts alone, are alike in all topics."""
         owned: list[list[tuple[Sentence, int]]] = [[] for _ in TOPICS]
         for one in documents:
-            owned[one.topic] += [(sentence, one.topic) for sentence in one.sentences if owner(sentence.text) == split]
+            owned[one.topic] += [
+                (sentence, one.topic) for sentence in one.sentences if sentence.scene and owner(sentence.text) == split
+            ]
         purpose = f"{self.name}/{self.version}/{split}/sentences"
         each = min(self.config.labelled * len(documents) // len(TOPICS), *(len(found) for found in owned))
         chosen = [
-            found[at] for found, topic in zip(owned, TOPICS, strict=True) for at in _some(found, f"{purpose}/{topic.name}", each)
+            found[at]
+            for found, topic in zip(owned, TOPICS, strict=True)
+            for at in _some(found, f"{purpose}/{topic.name}", each)
         ]
         return [chosen[at] for at in shuffled(purpose, len(chosen)).tolist()]
 
@@ -120,14 +124,14 @@ class Grammar(Dataset):
         return found
 
     def questions(self, split: SplitName, documents: Sequence[Document]) -> list[Question]:
-        """Questions on the documents, as many to each."""
-        found = []
+        """Questions on the documents, each drawn at random."""
+        found: list[Question] = []
         for index in range(self.config.labelled * len(documents)):
             dice = self._dice(split, "question", index)
-            one = asked(documents[index % len(documents)], dice)
-            while one is None or owner(one.context, one.question) != split:
-                one = asked(documents[index % len(documents)], dice)
-            found.append(one)
+            while len(found) == index:
+                one = asked(dice.pick(documents), dice)
+                if one is not None and owner(one.context, one.question) == split:
+                    found.append(one)
         return found
 
     def _dice(self, split: SplitName, what: str, index: int) -> Dice:
