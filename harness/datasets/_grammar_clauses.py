@@ -29,6 +29,7 @@ class Word(NamedTuple):
 
 
 Clause = tuple[Word, ...]
+FAITHFUL = 75  # percent of the nouns and verbs of scenes that are those of the document
 _TAGS = {
     "N": "noun",
     "V": "verb",
@@ -124,36 +125,37 @@ def scene_clause(world: World, topic: Topic, dice: Dice) -> Clause:
 
 def _subject_phrase(world: World, topic: Topic, dice: Dice) -> tuple[Clause, bool]:
     """A noun phrase and its number; in every third, a noun of the other number comes between head and verb."""
-    if topic is world.topic and dice.percent(60):
-        noun, plural = dice.pick(world.cast)
-    else:
-        noun, plural = _noun(topic, dice), dice.percent(50)
+    noun, plural = _noun(world, topic, dice)
     phrase = _noun_phrase(noun, plural, dice, bare=True)
     if dice.percent(33):
-        phrase = tagged(phrase, f"{dice.pick(PARTICLES)}/P", _noun_phrase(_noun(topic, dice), not plural, dice))
+        attractor, _ = _noun(world, topic, dice)
+        phrase = tagged(phrase, f"{dice.pick(PARTICLES)}/P", _noun_phrase(attractor, not plural, dice))
     return phrase, plural
 
 
 def _verb_phrase(plural: bool, world: World, topic: Topic, dice: Dice) -> Clause:
     form = dice.weighted((("transitive", 60), ("intransitive", 20), ("copula", 5), ("person", 15)))
     if form == "transitive":
-        verb = _verb(topic, dice)
+        verb = _verb(world, topic, dice)
         where = _where(topic, dice) if dice.percent(30) else ()
-        return tagged(_finite(verb, plural), _noun_phrase(_noun(topic, dice), dice.percent(50), dice), where)
+        return tagged(_finite(verb, plural), _noun_phrase(*_noun(world, topic, dice), dice), where)
     if form == "intransitive":
         return tagged(_finite(dice.pick(INTRANSITIVE), plural), _where(topic, dice))
     if form == "copula":
         return tagged("are/A" if plural else "is/A", f"{dice.pick(ADJECTIVES)}/J")
     person = dice.pick(world.people)
-    verb = _verb(topic, dice)
+    verb = _verb(world, topic, dice)
     if dice.percent(50):
         return tagged(_finite(verb, plural), "her/O" if person.female else "him/O", _where(topic, dice))
     possessive = "her/D" if person.female else "his/D"
-    return tagged(_finite(verb, plural), possessive, _nominal(_noun(topic, dice), dice.percent(50), dice))
+    return tagged(_finite(verb, plural), possessive, _nominal(*_noun(world, topic, dice), dice))
 
 
-def _verb(topic: Topic, dice: Dice) -> str:
-    return dice.early(dice.weighted(((topic.both, 75), (topic.verbs, 10), (ADJECTIVES, 15))))
+def _verb(world: World, topic: Topic, dice: Dice) -> str:
+    """A transitive verb; in the document's own topic mostly one that it has used before."""
+    if topic is world.topic and dice.percent(FAITHFUL):
+        return dice.pick(world.verbs)
+    return dice.pick(dice.weighted(((topic.both, 75), (topic.verbs, 10), (ADJECTIVES, 15))))
 
 
 def _finite(verb: str, plural: bool) -> str:
@@ -169,12 +171,15 @@ def _where(topic: Topic, dice: Dice) -> Clause:
         return tagged(f"{dice.pick(PARTICLES)}/R")
     if form == "place":
         return tagged(f"{dice.pick(PARTICLES)}/P the/D {dice.pick(topic.places)}/N")
-    return tagged(f"{dice.pick(TEMPORAL)}/P the/D {dice.early(topic.both)}/N")
+    return tagged(f"{dice.pick(TEMPORAL)}/P the/D {dice.pick(topic.both)}/N")
 
 
-def _noun(topic: Topic, dice: Dice) -> str:
+def _noun(world: World, topic: Topic, dice: Dice) -> tuple[str, bool]:
+    """A noun and its number; in the document's own topic mostly one that it has used before, in the same number."""
+    if topic is world.topic and dice.percent(FAITHFUL):
+        return dice.pick(world.nouns)
     group = dice.weighted(((topic.both, 50), (topic.people, 15), (topic.things, 10), (DOUBLE, 25)))
-    return dice.early(group)
+    return dice.pick(group), dice.percent(50)
 
 
 def _noun_phrase(noun: str, plural: bool, dice: Dice, bare: bool = False) -> Clause:
@@ -191,6 +196,44 @@ def _nominal(noun: str, plural: bool, dice: Dice) -> Clause:
     adjectives = {"none": (), "double": DOUBLE, "plain": ADJECTIVES}[kind]
     adjective = f"{dice.pick(adjectives)}/J" if adjectives else ""
     return tagged(adjective, f"{s_form(noun) if plural else noun}/N")
+
+
+class Deed(NamedTuple):
+    """Who does what. Actor and other are of different number, so that the verb's form tells which of them acts.
+
+    Attributes:
+        told: the clause; the other stands in it too, between the actor and the verb or after the verb.
+    """
+
+    told: Clause
+    actor: tuple[str, bool]
+    other: tuple[str, bool]
+    verb: str
+
+
+def deed(world: World, dice: Dice) -> Deed:
+    """One of the document's scenes, simple enough to be told again in short."""
+    actor = _noun(world, world.topic, dice)
+    other = (actor[0], not actor[1])
+    while other[0] == actor[0]:
+        other = (_noun(world, world.topic, dice)[0], not actor[1])
+    verb = _verb(world, world.topic, dice)
+    subject, aside = _noun_phrase(*actor, dice, bare=True), _noun_phrase(*other, dice)
+    if dice.percent(50):
+        told = tagged(subject, f"{dice.pick(PARTICLES)}/P", aside, _finite(verb, actor[1]), _person(world, dice))
+    else:
+        told = tagged(subject, _finite(verb, actor[1]), aside)
+    return Deed(told, actor, other, verb)
+
+
+def in_short(who: tuple[str, bool], verb: str) -> Clause:
+    """That they can do it. The auxiliary has one form for both numbers: the verb says nothing of who it is."""
+    noun, plural = who
+    return tagged(f"the/D {s_form(noun) if plural else noun}/N can/A {verb}/V")
+
+
+def _person(world: World, dice: Dice) -> Clause:
+    return tagged("her/O" if dice.pick(world.people).female else "him/O")
 
 
 def question(fact: Fact, world: World, dice: Dice) -> tuple[Clause, bool]:

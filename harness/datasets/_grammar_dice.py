@@ -34,10 +34,6 @@ class Dice:
         """One of the items, each equally likely."""
         return items[self.below(len(items))]
 
-    def early(self, items: Sequence[T]) -> T:
-        """One of the items, the first most likely: the earlier of two draws."""
-        return items[min(self.below(len(items)), self.below(len(items)))]
-
     def weighted(self, items: Sequence[tuple[T, int]]) -> T:
         """One of the items, given with integer weights."""
         left = self.below(sum(weight for _, weight in items))

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from harness.datasets._grammar_clauses import Clause, Word, fact_clause, other_topic, question, scene_clause, tagged
+from harness.datasets._grammar_clauses import (
+    Clause,
+    Word,
+    deed,
+    fact_clause,
+    in_short,
+    other_topic,
+    question,
+    scene_clause,
+    tagged,
+)
 from harness.datasets._grammar_dice import Dice
 from harness.datasets._grammar_words import CONJUNCTIONS, TEMPORAL, Topic
 from harness.datasets._grammar_world import Fact, World, world
@@ -54,21 +64,22 @@ def document(topic: int, dice: Dice) -> Document:
 
 def _strays_to(now: Topic | None, about: World, dice: Dice) -> Topic | None:
     """Scenes stray from the document's topic to another, stay there for a while, and come back: a Markov chain that
-    spends a quarter of the sentences away."""
+    spends a third of its time away."""
     if now is None:
-        return other_topic(about, dice) if dice.percent(15) else None
+        return other_topic(about, dice) if dice.percent(25) else None
     return None if dice.percent(45) else now
 
 
 def _next_sentences(about: World, topic: Topic, dice: Dice) -> list[Sentence]:
-    """One sentence, or a question and the sentence that answers it."""
-    form = dice.weighted((("facts", 15), ("fact", 5), ("fact and scene", 50), ("scene", 25), ("question", 5)))
+    """One sentence, or a question and the sentence that answers it, or a deed and what follows from it."""
+    form = dice.weighted((("facts", 25), ("fact and scene", 35), ("scene", 10), ("deed", 25), ("question", 5)))
     fact, other = _distinct(about.facts, dice)
     if form == "facts":
         return [Sentence(_two_facts((fact, other), about, dice, pronouns=True), ".", (fact, other))]
     told = fact_clause(fact, about, dice, pronouns=True)
-    if form == "fact":
-        return [Sentence(told, ".", (fact,))]
+    if form == "deed":
+        done = deed(about, dice)
+        return [Sentence(done.told, ".", scene=True), Sentence(in_short(done.actor, done.verb), ".", scene=True)]
     if form == "question":
         return [Sentence(question(fact, about, dice)[0], "?"), Sentence(told, ".", (fact,))]
     scene = scene_clause(about, topic, dice)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from harness.datasets._grammar_clauses import Clause, fact_clause, question, scene_clause, tagged
+from harness.datasets._grammar_clauses import Clause, deed, fact_clause, in_short, question, tagged
 from harness.datasets._grammar_dice import Dice
 from harness.datasets._grammar_documents import Document, Sentence
 from harness.datasets._grammar_words import COLOURS, CONJUNCTIONS, MOODS, WEATHERS
 from harness.datasets._grammar_world import Fact, World, altered
 
-RELATIONS = ("entailed", "contradicted")
+RELATIONS = ("entailed", "not entailed")
+DEEDS = 65  # percent of the pairs that are about who acts; the others are about facts
 CONTEXT = 3  # sentences in which an answer is looked for
 
 
@@ -30,19 +31,27 @@ class Question(NamedTuple):
 
 
 def pair(relation: str, about: World, dice: Dice) -> Pair:
-    """A premise that tells two facts of the world, and a hypothesis that tells one of them again, or contradicts it.
+    """A premise about the world, and a hypothesis that the premise entails or not.
 
-    Which fact the hypothesis tells, its value, and how premise and hypothesis tell it are drawn alike whatever the
-    relation. A value that the premise tells in one word, the hypothesis tells in another.
+    What is asked, how it is told, and the words that both share are drawn alike whatever the relation.
     """
-    index = dice.below(len(about.facts))
-    fact = about.facts[index]
-    others = [other for other in about.facts if other is not fact]
-    first = others.pop(dice.below(len(others)))
+    return _of_deeds(relation, about, dice) if dice.percent(DEEDS) else _of_facts(relation, about, dice)
+
+
+def _of_deeds(relation: str, about: World, dice: Dice) -> Pair:
+    """Who acts: the head of the subject, whose number the verb has, or another noun."""
+    done = deed(about, dice)
+    who = done.actor if relation == "entailed" else done.other
+    return Pair(Sentence(done.told, ".").text, Sentence(in_short(who, done.verb), ".").text)
+
+
+def _of_facts(relation: str, about: World, dice: Dice) -> Pair:
+    """One of the premise's facts, or another value of it. A value that the premise tells in one word, the hypothesis
+    tells in another."""
+    fact = dice.pick(about.facts)
+    first = dice.pick([other for other in about.facts if other is not fact])
     told = [fact_clause(one, about, dice) for one in ((first, fact) if dice.percent(50) else (fact, first))]
-    if dice.percent(30):
-        told.insert(dice.below(3), scene_clause(about, about.topic, dice))
-    claim = altered(fact, dice) if relation == "contradicted" else fact
+    claim = fact if relation == "entailed" else altered(fact, dice)
     said = {word.text for clause in told for word in clause}
     hypothesis = fact_clause(claim, about, dice, avoid=_unless_all(claim, said), brief=True)
     return Pair(_sentences(told, dice), Sentence(hypothesis, ".").text)

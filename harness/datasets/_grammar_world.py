@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from harness.datasets._grammar_dice import Dice
-from harness.datasets._grammar_words import COLOURS, MEN, MOODS, TOPICS, WEATHERS, WOMEN, Topic
+from harness.datasets._grammar_words import ADJECTIVES, COLOURS, DOUBLE, MEN, MOODS, TOPICS, WEATHERS, WOMEN, Topic
 
 FactKind = Literal["mood", "colour", "weather", "leads"]
 #: How many values each kind of fact can have.
@@ -34,13 +34,14 @@ class World:
     """Attributes:
     topic: of the document.
     people: a woman and a man, in either order, so that pronouns are never ambiguous. The first owns the thing.
-    cast: nouns of the topic that the scenes keep coming back to, each with its number (True: plural).
+    nouns, verbs: of the topic, to which the scenes keep coming back; each noun with its number (True: plural).
     facts: both moods, which differ, the colour of the thing, the weather, who leads whom.
     """
 
     topic: Topic
     people: tuple[Person, Person]
-    cast: tuple[tuple[str, bool], ...]
+    nouns: tuple[tuple[str, bool], ...]
+    verbs: tuple[str, ...]
     facts: tuple[Fact, ...]
 
     @property
@@ -61,8 +62,9 @@ def world(topic: int, dice: Dice) -> World:
         Fact("leads", 0, dice.below(2)),
     )
     own = TOPICS[topic]
-    cast = tuple((dice.pick(nouns), dice.percent(50)) for nouns in (own.both, own.both, own.people))
-    return World(topic=own, people=people if dice.percent(50) else people[::-1], cast=cast, facts=facts)
+    nouns = tuple((dice.pick(group), dice.percent(50)) for group in (own.both, own.both, own.people, DOUBLE))
+    verbs = tuple(dice.pick(group) for group in (own.both, own.both, (*own.verbs, *ADJECTIVES)))
+    return World(topic=own, people=people if dice.percent(50) else people[::-1], nouns=nouns, verbs=verbs, facts=facts)
 
 
 def altered(fact: Fact, dice: Dice) -> Fact:
