@@ -104,6 +104,8 @@ def evaluate(payload: Mapping[str, Any], gang: Gang) -> None:
             artifacts.mkdir(parents=True, exist_ok=True)
             save_file(done.predictions, artifacts / "predictions.safetensors")
             save_file(done.outcomes, artifacts / "outcomes.safetensors")
+            if done.panels:
+                save_panels(artifacts / "gallery", done.panels)
             identity = cell.evaluation_identity(asked)
             work.store.write(work.record("evaluation", fingerprint, identity, started, done.result))
             scores = ", ".join(f"{score['representation']} {score['value']:.4g}" for score in done.result["scores"])

@@ -21,9 +21,13 @@ from harness.features import Encodings, Positions, Representation
 from harness.folds import Fold, Part, folds_of
 from harness.plan import Cell, Evaluation, Pretraining
 from harness.protocols import Protocol, Solution, View
-from methods import Keys
+from harness.report.overlays import propagation_panel
+from methods import Keys, Panel, Source
 
 Arrays = dict[str, NDArray[Any]]
+
+#: Test videos whose propagated labels are drawn.
+SHOWN_VIDEOS = 3
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,13 @@ class Evaluated:
             those that are rows lie end to end.
         outcomes: the metric of each test example alone, by representation: uint8 or float32 [N]; none where the
             metric is no mean over examples.
+        panels: pictures of the first answers under the ranked representation, where they can be seen.
     """
 
     result: Mapping[str, Any]
     predictions: Arrays
     outcomes: Arrays
+    panels: Sequence[Panel] = ()
 
 
 #: The features of a set of examples of a split.
@@ -57,6 +63,7 @@ def evaluate(cell: Cell, evaluation: Evaluation, data: Materialised, encodings: 
     folds = folds_of(data, task.name)
     scores, selection, warnings = [], {}, []
     predictions, outcomes = Arrays(), Arrays()
+    panels: Sequence[Panel] = ()
     tested = encodings(folds[0].test.split, task.examples)  # of train there may be none
     for representation in _representations(protocol_class, primary, tested):
         purpose = f"evaluate/{task.name}/{evaluation.protocol}/{representation}"
@@ -83,6 +90,9 @@ def evaluate(cell: Cell, evaluation: Evaluation, data: Materialised, encodings: 
         of_each = metrics.METRICS[task.metric].outcomes
         if of_each is not None:
             outcomes[representation] = _stored(of_each(answers, truth))
+        if representation == primary and task.kind in ("masks", "keypoints"):
+            source = data.split(folds[0].test.split, task.examples).source
+            panels = _followed(source, answers, truth, f"{task.name} by {evaluation.protocol}")
     result = {
         "task": task.name,
         "protocol": evaluation.protocol,
@@ -97,7 +107,7 @@ def evaluate(cell: Cell, evaluation: Evaluation, data: Materialised, encodings: 
         "dataset_digest": data.digest,
         "cost": {"seconds": time.perf_counter() - began},
     }
-    return Evaluated(result, predictions, outcomes)
+    return Evaluated(result, predictions, outcomes, panels)
 
 
 def _representations(protocol: type[Protocol], primary: str, encodings: Encodings) -> Sequence[str]:
@@ -168,6 +178,15 @@ def _warnings(solutions: Sequence[Solution]) -> list[str]:
         for text in dict.fromkeys(solution.warnings):
             counts[text] = counts.get(text, 0) + 1
     return [f" in {count} of {len(solutions)} folds: {text}" for text, count in counts.items()]
+
+
+def _followed(source: Source, answers: targets.Examples, truth: targets.Examples, title: str) -> list[Panel]:
+    """The first videos with what was followed in them, beside the truth."""
+    frames = [source.columns["video"].row(index) for index in range(min(SHOWN_VIDEOS, len(source)))]
+    return [
+        propagation_panel(video, answers[index], truth[index], f"{title}, video {index}")
+        for index, video in enumerate(frames)
+    ]
 
 
 def _stored(values: NDArray[Any]) -> NDArray[Any]:

@@ -31,6 +31,7 @@ def write_page(store: Store, plan: Plan | None, board: Board) -> Path:
     """Write the report beside the records; returns its path."""
     path = store.root / "report.html"
     pretrainings = _pretrainings(store, plan)
+    evaluations = _evaluations(store, plan)
     write_report(
         Page(
             title=plan.suite if plan else store.root.name,
@@ -39,9 +40,9 @@ def write_page(store: Store, plan: Plan | None, board: Board) -> Path:
             findings=list(_findings(board)),
             board=[_section(rows) for rows in board.groups()],
             curves=[curve for record in pretrainings for curve in _curves(record)],
-            gallery=list(_pictures(store, pretrainings)),
+            gallery=list(_pictures(store, pretrainings, evaluations)),
             problems=list(_problems(store, plan)),
-            warnings=list(_warnings(store, plan)),
+            warnings=list(_warnings(evaluations)),
             provenance=_provenance(),
         ),
         path,
@@ -122,6 +123,12 @@ def _pretrainings(store: Store, plan: Plan | None) -> list[Record]:
     return _finished(store, "pretraining", None if plan is None else _by_encoder(plan))
 
 
+def _evaluations(store: Store, plan: Plan | None) -> list[Record]:
+    """Records of what was evaluated; of a plan, only its own."""
+    cells = None if plan is None else {name: cell for cell in plan.cells for name in cell.wanted}
+    return _finished(store, "evaluation", cells)
+
+
 def _by_encoder(plan: Plan) -> dict[str, Cell]:
     """The first cell of each pretraining."""
     return {name: cell for cell in reversed(plan.cells) if (name := _trained(cell))}
@@ -154,14 +161,16 @@ def _curves(record: Record) -> Iterator[Curve]:
         yield Curve(dataset=record.dataset, label=record.label, seed=record.seed, stage=stage, points=points)
 
 
-def _pictures(store: Store, pretrainings: Sequence[Record]) -> Iterator[Picture]:
-    """The gallery of each method on each dataset, from its first seed."""
+def _pictures(store: Store, pretrainings: Sequence[Record], evaluations: Sequence[Record]) -> Iterator[Picture]:
+    """The gallery of each method on each dataset, and what it answers there, from its first seed."""
     shown = set()
-    for record in pretrainings:
+    trained = (record for record in evaluations if record.control is None)
+    for record in sorted((*pretrainings, *trained), key=lambda record: (record.dataset, record.label, record.seed)):
         group = f"{record.label} on {record.dataset}"
-        if group in shown:
+        source = (group, record.result.get("task"), record.result.get("protocol"))
+        if source in shown:
             continue
-        shown.add(group)
+        shown.add(source)
         for panel in load_panels(store.artifacts(record.fingerprint) / "gallery"):
             yield Picture(group=group, title=panel.title, caption=panel.caption, file=panel.file)
 
@@ -183,11 +192,10 @@ def _problems(store: Store, plan: Plan | None) -> Iterator[Problem]:
         yield Problem(cell=f"{pair.label}/{pair.dataset}", status="not applicable", reason=pair.reason)
 
 
-def _warnings(store: Store, plan: Plan | None) -> Iterator[str]:
+def _warnings(evaluations: Sequence[Record]) -> Iterator[str]:
     """What evaluations warn of, each text once for all seeds of a row."""
-    cells = None if plan is None else {name: cell for cell in plan.cells for name in cell.wanted}
     seeds: dict[tuple[str, str, str], set[int]] = {}
-    for record in _finished(store, "evaluation", cells):
+    for record in evaluations:
         row = record.label if record.control in (None, record.label) else f"{record.label} ({record.control})"
         for text in record.result.get("warnings", ()):
             seeds.setdefault((record.dataset, row, text), set()).add(record.seed)
