@@ -17,7 +17,7 @@ import polars as pl
 from harness.comparison import Comparison, Question, across_datasets
 from harness.plan import NotApplicable, Plan
 from harness.standing import GROUP, standing
-from harness.statistics import normalised, t_interval, wilson_interval
+from harness.statistics import mean_interval, normalised, t_interval, wilson_interval
 from harness.verdicts import Key, OutcomesOf, Runs, Verdicts, bounds, verdicts
 
 #: Metrics that are the share of test examples answered rightly: their test-sample interval is binomial.
@@ -28,7 +28,7 @@ PROPORTIONS = frozenset({"accuracy"})
 #: rank: among trained methods that have a value; null for controls. A run that did not train counts as failed.
 #: rank_low, rank_high: the ranks that it may have, by bootstrap over seeds and test examples; null below three seeds.
 #: value, low, high: mean over seeds with its t interval (interval "seeds"); for deterministic rows and single runs the
-#: one value with a binomial interval over the test examples ("test sample"); or no interval ("none").
+#: one value with an interval over the test examples ("test sample"), binomial for a share of them; or none ("none").
 #: seeds, failed, skipped, missing: seeds that count; whose evaluation failed; whose pretraining failed, so that there
 #: was nothing to evaluate; that the plan has and the store has not. Those sum to `planned`.
 #: seed_error, example_error: standard errors of the mean over seeds, and over test examples: two kinds of noise.
@@ -193,8 +193,8 @@ def _row(
     row["rank_low"], row["rank_high"] = found.ranks.get(key, (None, None))
     row |= {state: sum(run["state"] == state for run in mine) for state in ("failed", "skipped", "missing")}
     row |= {"representation": first["representation"], "test_size": first["test_size"]}
-    row |= _score(counted, confidence)
     row["seed_error"], row["example_error"] = found.errors.get(key, (None, None))
+    row |= _score(counted, row["example_error"], confidence)
     row |= _advantage(found.over_twin.get(key))
     row |= _behind(found.behind.get(key))
     row |= {name: _mean(counted, name) for name in (*_COSTS, *_PROOF)}
@@ -206,7 +206,7 @@ def _row(
     return row
 
 
-def _score(runs: Sequence[Mapping[str, Any]], confidence: float) -> dict[str, Any]:
+def _score(runs: Sequence[Mapping[str, Any]], example_error: float | None, confidence: float) -> dict[str, Any]:
     if not runs:
         return {"value": None, "low": None, "high": None, "interval": "none", "normalised": None}
     values = [run["value"] for run in runs]
@@ -220,6 +220,9 @@ def _score(runs: Sequence[Mapping[str, Any]], confidence: float) -> dict[str, An
     size = runs[0]["test_size"]
     if size and runs[0]["metric"] in PROPORTIONS:
         _, low, high = wilson_interval(mean, size, confidence)
+        return score | {"low": low, "high": high, "interval": "test sample"}
+    if size and example_error is not None:
+        _, low, high = mean_interval(mean, example_error, size, confidence)
         return score | {"low": low, "high": high, "interval": "test sample"}
     return score
 

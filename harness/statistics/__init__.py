@@ -4,7 +4,7 @@ From scipy.special, not scipy.stats, whose import alone would take longer than t
 """
 
 from harness.statistics._crossed import Crossed, crossed
-from harness.statistics._intervals import Interval, normalised, t_interval, wilson_interval
+from harness.statistics._intervals import Interval, mean_interval, normalised, t_interval, wilson_interval
 from harness.statistics._paired import Paired, effect_size, mcnemar, paired_examples, paired_t
 from harness.statistics._ranks import RankInterval, rank_intervals
 from harness.statistics._several import SignedRank, holm, pairs_needed, signed_rank, smallest_p
@@ -19,6 +19,7 @@ __all__ = [
     "effect_size",
     "holm",
     "mcnemar",
+    "mean_interval",
     "normalised",
     "paired_examples",
     "paired_t",

@@ -33,7 +33,14 @@ def t_interval(values: Values, confidence: float = 0.95) -> Interval:
     mean = float(sample.mean())
     if len(sample) < 2:
         return Interval(mean, math.nan, math.nan)
-    half = float(stdtrit(len(sample) - 1, (1 + confidence) / 2) * sample.std(ddof=1) / math.sqrt(len(sample)))
+    return mean_interval(mean, float(sample.std(ddof=1)) / math.sqrt(len(sample)), len(sample), confidence)
+
+
+def mean_interval(mean: float, error: float, size: int, confidence: float = 0.95) -> Interval:
+    """Student's t interval of a mean over `size` independent values, from its standard error."""
+    if size < 2 or error < 0:
+        raise ValueError(f"need a standard error, at least 0, over two values at least, not {error} over {size}")
+    half = float(stdtrit(size - 1, (1 + confidence) / 2)) * error
     return Interval(mean, mean - half, mean + half)
 
 

@@ -90,6 +90,16 @@ def test_a_metric_that_is_no_proportion_gets_no_binomial_interval(store: Store) 
     assert (row["value"], row["low"], row["interval"]) == (0.5, None, "none")
 
 
+def test_a_mean_over_examples_has_an_interval_from_their_outcomes(store: Store) -> None:
+    _fill(store, "raw", [0.5], metric="J", control="raw")
+    outcomes = np.random.default_rng(0).uniform(size=100).astype(np.float32)
+    board = leaderboard(tidy(store), outcomes=lambda wanted: lambda fingerprint, representation: outcomes)
+    row = _row(board, "raw", "raw")
+    low, high = scipy.stats.t.interval(0.95, 99, 0.5, scipy.stats.sem(outcomes.astype(float)))
+    assert (row["low"], row["high"]) == pytest.approx((low, high), rel=1e-5)
+    assert row["interval"] == "test sample"
+
+
 def test_the_advantage_over_the_untrained_twin_is_paired_by_seed(full: Store) -> None:
     board = leaderboard(tidy(full))
     differences = np.subtract(GOOD, UNTRAINED)
