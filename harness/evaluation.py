@@ -65,7 +65,7 @@ def evaluate(cell: Cell, evaluation: Evaluation, data: Materialised, encodings: 
     predictions, outcomes = Arrays(), Arrays()
     panels: Sequence[Panel] = ()
     tested = encodings(folds[0].test.split, task.examples)  # of train there may be none
-    for representation in _representations(protocol_class, primary, tested):
+    for representation in _representations(protocol_class, primary, tested, task):
         purpose = f"evaluate/{task.name}/{evaluation.protocol}/{representation}"
         solutions = [
             protocol.solve(_view(fold, representation, task, data, encodings), task, _keys(cell, purpose, number))
@@ -110,9 +110,12 @@ def evaluate(cell: Cell, evaluation: Evaluation, data: Materialised, encodings: 
     return Evaluated(result, predictions, outcomes, panels)
 
 
-def _representations(protocol: type[Protocol], primary: str, encodings: Encodings) -> Sequence[str]:
-    """All there are; only the ranked one where each costs a training, or where none is looked at."""
-    return encodings.names if protocol.needs == "features" else [primary]
+def _representations(protocol: type[Protocol], primary: str, encodings: Encodings, task: Task) -> Sequence[str]:
+    """All that have what the task asks of; only the ranked one where each costs a training, or where none is looked
+    at."""
+    if protocol.needs != "features":
+        return [primary]
+    return encodings.names if task.whole else encodings.dense
 
 
 def _view(fold: Fold, representation: str, task: Task, data: Materialised, encodings: EncodingsOf) -> View:

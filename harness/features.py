@@ -37,7 +37,16 @@ class Encodings:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The representations."""
-        return tuple(next(self.batches(torch.arange(1))))
+        return tuple(self._first)
+
+    @property
+    def dense(self) -> tuple[str, ...]:
+        """Those that have local features."""
+        return tuple(name for name, features in self._first.items() if features.local is not None)
+
+    @cached_property
+    def _first(self) -> dict[str, Features]:
+        return next(self.batches(torch.arange(1)))
 
     @cached_property
     def pooled(self) -> dict[str, Tensor]:
@@ -53,7 +62,7 @@ class Encodings:
         return _whole(parts)
 
     def at(self, task: str, intervals: Sequence[NDArray[Any]]) -> dict[str, Tensor]:
-        """Local features at the labelled positions of a task, by representation: float32 [sum of L, D].
+        """Local features at the labelled positions of a task, by representation that has any: float32 [sum of L, D].
 
         Args:
             intervals: of every example of the source, int64 [L, 2].
@@ -65,10 +74,11 @@ class Encodings:
             parts: dict[str, list[Tensor]] = {}
             first = 0
             for representations in self.batches(torch.arange(len(self.source))):
-                for name, features in representations.items():
-                    mine = [intervals[index] for index in range(first, first + len(features.pooled))]
-                    parts.setdefault(name, []).append(at_positions(features, mine).float())
-                first += len(features.pooled)
+                count = len(next(iter(representations.values())).pooled)
+                mine = [intervals[index] for index in range(first, first + count)]
+                for name in self.dense:
+                    parts.setdefault(name, []).append(at_positions(representations[name], mine).float())
+                first += count
             self._at[task] = _whole(parts)
         return self._at[task]
 

@@ -34,7 +34,8 @@ def at_positions(features: Features, intervals: Sequence[NDArray[Any]]) -> Tenso
     for index, rows in enumerate(intervals):
         if not len(rows):
             continue
-        begins, ends = torch.from_numpy(rows).to(local.device, torch.float64).unbind(1)
+        # A copy: rows that are mapped from files are read-only.
+        begins, ends = torch.tensor(rows, dtype=torch.float64, device=local.device).unbind(1)
         found.append(local[index, _nearest(centers[index], real[index].to(local.device), begins, ends)])
     return torch.cat(found) if found else local[:0, 0]
 

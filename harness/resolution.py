@@ -67,6 +67,7 @@ class ResolvedProtocol:
     kinds: frozenset[TaskKind]
     needs: Needs
     modalities: frozenset[Modality] | None
+    needs_classes: bool
     config: Mapping[str, Any]
 
     @classmethod
@@ -78,12 +79,14 @@ class ResolvedProtocol:
             kinds=kind.kinds,
             needs=kind.needs,
             modalities=kind.modalities,
+            needs_classes=kind.needs_classes,
             config=canonical(config),
         )
 
     def solves(self, task: Task, modality: Modality) -> bool:
         """Whether a task on examples of this modality is one for it."""
-        return task.kind in self.kinds and (self.modalities is None or modality in self.modalities)
+        answerable = bool(task.classes) or not self.needs_classes
+        return task.kind in self.kinds and answerable and (self.modalities is None or modality in self.modalities)
 
 
 def resolve_methods(entries: Sequence[Located], suite: Suite, rosters: Rosters, report: Report) -> list[ResolvedMethod]:

@@ -43,7 +43,7 @@ def truth(split: Split, task: Task, ids: Tensor) -> Examples:
         return split.labels(task.name)[ids].numpy()
     rows = split.rows(task.name).of(ids)
     if task.kind == "span":
-        return [_texts(split.source, index, row) for index, row in zip(ids.tolist(), rows, strict=True)]
+        return [texts(split.source, index, row) for index, row in zip(ids.tolist(), rows, strict=True)]
     return list(rows)
 
 
@@ -54,7 +54,7 @@ def answers(predictions: NDArray[Any] | Sequence[NDArray[Any]], split: Split, ta
         return np.split(np.asarray(predictions), lengths.cumsum(0)[:-1].numpy()) if len(ids) else []
     if task.kind == "span":
         spans = np.asarray(predictions)[:, None]
-        return [_texts(split.source, index, row)[0] for index, row in zip(ids.tolist(), spans, strict=True)]
+        return [texts(split.source, index, row)[0] for index, row in zip(ids.tolist(), spans, strict=True)]
     return predictions if task.whole else list(predictions)
 
 
@@ -75,6 +75,7 @@ def stored(predictions: NDArray[Any] | Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.ascontiguousarray(whole)
 
 
-def _texts(source: Source, index: int, spans: NDArray[np.int64]) -> list[str]:
+def texts(source: Source, index: int, spans: NDArray[np.int64]) -> list[str]:
+    """Pieces of the text of one example, from spans int64 [A, 2] (begin, end) in bytes."""
     text = source.columns["text"].row(index).tobytes()
     return [text[begin:end].decode(errors="replace") for begin, end in spans.tolist()]

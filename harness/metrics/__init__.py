@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from harness.metrics._answers import ANSWERS
 from harness.metrics._classification import CLASSIFICATION, accuracy, macro_f1, right
+from harness.metrics._correlation import CORRELATION
 from harness.metrics._keypoints import KEYPOINTS
 from harness.metrics._masks import MASKS
 from harness.metrics._metric import Metric
@@ -14,5 +16,5 @@ __all__ = ["METRICS", "Metric", "accuracy", "macro_f1", "right"]
 
 #: Every metric by name.
 METRICS: Mapping[str, Metric] = MappingProxyType(
-    {metric.name: metric for metric in (*CLASSIFICATION, *MASKS, *KEYPOINTS)}
+    {metric.name: metric for metric in (*CLASSIFICATION, *CORRELATION, *ANSWERS, *MASKS, *KEYPOINTS)}
 )

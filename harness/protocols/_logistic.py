@@ -10,20 +10,12 @@ Two classes need one logit: P(y = 1) = sigmoid(w x + b), penalty lambda/2 ||w||^
 How it is solved:
 
 1. *One batch.* All penalties are stacked, [G, K, D], so that one matrix product per step serves the whole grid. Each
-   problem has its own step length, memory and stopping; finished ones leave the batch.
+   problem has its own step length, memory and stopping (_lbfgs.py).
 2. *Principal axes.* ||W||^2 does not change under rotation, so the features are first turned to the eigenvectors of
    their covariance. Near uniform predictions the Hessian is then almost diagonal, c s_d + lambda, with s_d the
    variance along axis d and c the mean of p (1 - p). Its inverse starts the quasi-Newton recursion, which saves
    most of the steps: frozen features are strongly correlated. Without it, on variances over six decades, 1000
    steps left some problems short of the minimum.
-3. *L-BFGS in compact form* (Byrd, Nocedal, Schnabel 1994, theorem 2.2): with the last m steps S and gradient changes
-   Y as rows, R the upper triangle of S Y', E its diagonal and H0 diagonal,
-
-       H g = H0 g + S' R^-T [(E + Y H0 Y') R^-1 S g - Y H0 g] - H0 Y' R^-1 S g
-
-   a handful of batched products where the two-loop recursion needs 4m small ones.
-4. *Stopping.* -g'd/2 for the direction d = -H g is the decrease that the quadratic model still promises. A problem is
-   done when that is at most `tolerance` times its objective.
 """
 
 from __future__ import annotations
@@ -34,9 +26,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_MEMORY = 10  #: pairs that L-BFGS remembers
-_ARMIJO = 1e-4  #: part of the promised linear decrease that a step must bring
-_SMALLEST_STEP = 1e-8  #: below it the line search has failed
+from harness.protocols._lbfgs import MEMORY, Value, minimise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +59,7 @@ def fit(
         classes: at least 2.
         penalties: float64 [G], positive.
     """
-    rotated, variances, axes = _principal_axes(features)
+    rotated, variances, axes = principal_axes(features)
     inputs = torch.cat([rotated, rotated.new_ones(len(rotated), 1)], dim=1)
     problem = _Problem(inputs, torch.cat([variances, variances.new_ones(1)]), targets, classes)
     logits = 1 if classes == 2 else classes
@@ -85,8 +75,9 @@ def fit(
     for first in range(0, count, side_by_side):
         piece = order[first : first + side_by_side]
         grid = penalties.to(features.device)[piece]
-        solved = _minimise(problem, grid, start.expand(len(piece), -1, -1), max_iterations, tolerance)
-        weights[piece], objective[piece], iterations[piece], converged[piece] = solved
+        solved = minimise(problem, grid, start.flatten().expand(len(piece), -1), max_iterations, tolerance)
+        weights[piece] = solved.weights.view(-1, *start.shape)
+        objective[piece], iterations[piece], converged[piece] = solved[1:]
         start = weights[piece[-1]]
     return Fit(
         weights=weights[..., :-1] @ axes.T,
@@ -98,23 +89,30 @@ def fit(
 
 
 def judge(weights: Tensor, biases: Tensor, features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Accuracy and mean log-loss of each of G solutions on M examples: float64 [G] each."""
-    right = torch.zeros(len(weights), dtype=torch.float64, device=features.device)
-    loss = torch.zeros_like(right)
-    for rows in _row_blocks(features, weights.shape[0] * max(2, weights.shape[1])):
+    """What each of G solutions makes of M examples: the classes it gives them, int64 [G, M], and its mean log-loss,
+    float64 [G].
+
+    Args:
+        targets: int64 [M]; an example with -1, of a class that was not fitted, does not count in the loss.
+    """
+    answers = torch.empty(len(weights), len(features), dtype=torch.int64, device=features.device)
+    loss = torch.zeros(len(weights), dtype=torch.float64, device=features.device)
+    for rows in row_blocks(features, weights.shape[0] * max(2, weights.shape[1])):
         logits = _all_logits(weights, biases, features[rows])
-        block = targets[rows]
-        right += (logits.argmax(1) == block).sum(1)
+        answers[:, rows] = logits.argmax(1)
+        known = targets[rows] >= 0
+        logits = logits[..., known]
         logits -= logits.logsumexp(1, keepdim=True)
-        loss -= logits.gather(1, block.expand(len(weights), 1, -1)).sum((1, 2), dtype=torch.float64)
-    return right / len(features), loss / len(features)
+        block = targets[rows][known].expand(len(weights), 1, -1)
+        loss -= logits.gather(1, block).sum((1, 2), dtype=torch.float64)
+    return answers, loss / (targets >= 0).sum()
 
 
 def predict(weights: Tensor, biases: Tensor, features: Tensor) -> Tensor:
     """Classes that one solution (weights [K, D], biases [K]) gives to M examples: int64 [M]."""
     answers = [
         _all_logits(weights[None], biases[None], features[rows])[0].argmax(0)
-        for rows in _row_blocks(features, max(2, weights.shape[0]))
+        for rows in row_blocks(features, max(2, weights.shape[0]))
     ]
     return torch.cat(answers)
 
@@ -132,17 +130,17 @@ def _piece(weights: Tensor) -> int:
     GPU the memory for L-BFGS is the limit: 2 m + 10 copies of the weights within 2^30 numbers.
     """
     count, logits, width = weights.shape
-    room = (1 << 30) // ((2 * _MEMORY + 10) * logits * width) if weights.is_cuda else 128 // logits
+    room = (1 << 30) // ((2 * MEMORY + 10) * logits * width) if weights.is_cuda else 128 // logits
     return max(1, min(count, room))
 
 
-def _row_blocks(features: Tensor, logits: int) -> list[slice]:
+def row_blocks(features: Tensor, logits: int) -> list[slice]:
     """Rows whose logits (that many per row) stay in a CPU's cache, or within a quarter of a GiB on a GPU."""
     size = max(64, (1 << 26 if features.is_cuda else 1 << 18) // max(1, logits))
     return [slice(start, start + size) for start in range(0, len(features), size)]
 
 
-def _principal_axes(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def principal_axes(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Features along the eigenvectors of their covariance [N, R], the variances [R], the eigenvectors [D, R].
 
     R = min(N, D). With fewer examples than features, the optimal weights lie in the span of the examples, so that the
@@ -159,14 +157,6 @@ def _principal_axes(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return features @ axes, variances, axes if span is None else span @ axes
 
 
-class _Value(NamedTuple):
-    """f, its gradient and the mean of p (1 - p), per problem: float64 [G], [G, K P], float64 [G]."""
-
-    objective: Tensor
-    gradient: Tensor
-    curvature: Tensor
-
-
 class _Problem(NamedTuple):
     """What all penalties share. P = D + 1: the last column of `inputs` is one, and its weight is the bias."""
 
@@ -175,17 +165,17 @@ class _Problem(NamedTuple):
     targets: Tensor  #: int64 [N]
     classes: int
 
-    def evaluate(self, weights: Tensor, penalties: Tensor) -> _Value:
+    def evaluate(self, weights: Tensor, penalties: Tensor) -> Value:
         """At weights [G, K P], for penalties float64 [G]."""
         count, (size, width) = len(weights), self.inputs.shape
         matrix = weights.view(-1, width)
         gradient = torch.zeros_like(matrix)
         loss = torch.zeros_like(penalties)
         curvature = torch.zeros_like(penalties)
-        for rows in _row_blocks(self.inputs, len(matrix)):
+        for rows in row_blocks(self.inputs, len(matrix)):
             inputs, targets = self.inputs[rows], self.targets[rows]
             logits = (matrix @ inputs.T).view(count, -1, len(inputs))
-            part = _binary(logits, targets) if self.classes == 2 else _multinomial(logits, targets)
+            part = _binary(logits, targets) if self.classes == 2 else multinomial(logits, targets)
             loss += part[0]
             curvature += part[1]
             gradient.addmm_(part[2].view(len(matrix), -1), inputs)
@@ -193,16 +183,16 @@ class _Problem(NamedTuple):
         shrunk = weights.view(count, -1, width)[..., :-1]
         gradient[..., :-1] += penalties.to(gradient.dtype)[:, None, None] * shrunk
         squares = torch.linalg.vector_norm(shrunk.flatten(1), dim=1).double().square()
-        return _Value(loss / size + 0.5 * penalties * squares, gradient.view(count, -1), curvature / size)
+        return Value(loss / size + 0.5 * penalties * squares, gradient.view(count, -1), curvature / size)
 
-    def initial_inverse(self, curvature: Tensor, penalties: Tensor, logits: int) -> Tensor:
+    def initial_inverse(self, curvature: Tensor, penalties: Tensor) -> Tensor:
         """Diagonal of H0, 1 / (c s + lambda), without penalty for the bias: [G, K P]."""
         diagonal = curvature.to(self.inputs.dtype)[:, None] * self.variances
         diagonal[:, :-1] += penalties.to(self.inputs.dtype)[:, None]
-        return diagonal.reciprocal_().repeat(1, logits)
+        return diagonal.reciprocal_().repeat(1, 1 if self.classes == 2 else self.classes)
 
 
-def _multinomial(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def multinomial(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Summed loss [G], summed mean over classes of p (1 - p) [G], and p - onehot [G, K, n], in place of `logits`.
 
     All of it is built from the odds against the right class, not from 1 - p, so that a loss of 1e-6 still has all
@@ -226,104 +216,10 @@ def _multinomial(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tenso
 
 
 def _binary(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """As `_multinomial`, for one logit [G, 1, n] that speaks for class 1."""
+    """As `multinomial`, for one logit [G, 1, n] that speaks for class 1."""
     against = 1 - 2 * targets.to(logits.dtype)  # +1 where a high logit is wrong
     wrong = logits * against
     loss = torch.nn.functional.softplus(wrong, threshold=80.0).sum((1, 2), dtype=torch.float64)
     missing = torch.sigmoid(wrong)
     curvature = (missing * (1 - missing)).sum((1, 2), dtype=torch.float64)
     return loss, curvature, missing * against
-
-
-def _minimise(
-    problem: _Problem, penalties: Tensor, start: Tensor, max_iterations: int, tolerance: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """L-BFGS on G problems side by side: weights [G, K, P], objective, iterations and convergence, each [G].
-
-    Every round evaluates each live problem once: the step is taken if it brings enough (Armijo), else shortened.
-    """
-    count, logits, width = start.shape
-    solution = start.clone()
-    objective = torch.zeros_like(penalties)
-    iterations = torch.full_like(penalties, max_iterations, dtype=torch.int64)
-    converged = torch.zeros_like(penalties, dtype=torch.bool)
-    live = torch.arange(count, device=start.device)
-    rounding = 10 * torch.finfo(start.dtype).eps
-
-    point = solution.flatten(1)
-    value = problem.evaluate(point, penalties)
-    direction = -value.gradient * problem.initial_inverse(value.curvature, penalties, logits)
-    length = torch.ones_like(penalties)
-    steps = point.new_zeros(count, _MEMORY, logits * width)  # oldest pair first, by `order`
-    changes = torch.zeros_like(steps)
-    for iteration in range(1, max_iterations + 1):
-        step = length.to(point.dtype)[:, None] * direction
-        trial = problem.evaluate(point + step, penalties)
-        promised = torch.linalg.vecdot(value.gradient, step).double()
-        taken = trial.objective <= value.objective + _ARMIJO * promised + rounding * value.objective
-        change = trial.gradient - value.gradient
-        curved = torch.linalg.vecdot(step, change)
-        useful = taken & (curved > 0)
-        slot = (iteration - 1) % _MEMORY
-        steps[:, slot], changes[:, slot] = step, change
-        shorter = -0.5 * promised / (trial.objective - value.objective - promised)  # of the parabola through both
-        length = torch.where(taken, 1.0, length * shorter.nan_to_num(0.1).clamp(0.1, 0.5))
-        reached, kept = point + step, direction
-        if not useful.all():
-            # A pair of zeros takes no part: refused steps, and curvature lost in rounding.
-            steps[~useful, slot] = 0
-            changes[~useful, slot] = 0
-            refused = ~taken
-            for new, old in zip((reached, *trial), (point, *value), strict=True):
-                new[refused] = old[refused]
-        point, value = reached, trial
-        inverse = problem.initial_inverse(value.curvature, penalties, logits)
-        # H0 is right up to a factor that the last pair tells.
-        factor = curved / torch.linalg.vecdot(change, change * inverse)
-        inverse *= torch.where(useful, factor, 1.0)[:, None]
-        order = torch.arange(iteration, iteration + _MEMORY, device=start.device) % _MEMORY
-        direction = -_times_inverse_hessian(value.gradient, steps, changes, inverse, order)
-        if not taken.all():
-            direction[~taken] = kept[~taken]
-
-        left = -0.5 * torch.linalg.vecdot(value.gradient, direction).double()
-        met = taken & (left <= tolerance * value.objective)
-        over = met | (length < _SMALLEST_STEP)
-        if iteration == max_iterations:
-            over = torch.ones_like(over)
-        if over.any():
-            done = live[over]
-            solution[done] = point[over].view(-1, logits, width)
-            objective[done] = value.objective[over]
-            iterations[done] = iteration
-            converged[done] = met[over]
-            on = ~over
-            live, penalties, point, direction, length = live[on], penalties[on], point[on], direction[on], length[on]
-            steps, changes, value = steps[on], changes[on], _Value(*(part[on] for part in value))
-            if not len(live):
-                break
-    return solution, objective, iterations, converged
-
-
-def _times_inverse_hessian(gradient: Tensor, steps: Tensor, changes: Tensor, inverse: Tensor, order: Tensor) -> Tensor:
-    """H g of the module's docstring, for each of G problems: [G, K P].
-
-    Args:
-        gradient, inverse: [G, K P]; `inverse` is the diagonal of H0.
-        steps, changes: [G, m, K P], pairs of zeros for none.
-        order: int64 [m], slots from the oldest to the newest.
-    """
-    products = (steps @ changes.mT)[:, order][:, :, order]
-    diagonal = products.diagonal(dim1=1, dim2=2)
-    upper = products.triu(1) + torch.diag_embed(torch.where(diagonal > 0, diagonal, 1.0))
-
-    along = torch.linalg.vecdot(steps, gradient[:, None])[:, order, None]
-    first = torch.linalg.solve_triangular(upper, along, upper=True)
-    unordered = torch.empty_like(first)
-    unordered[:, order] = first
-    corrected = inverse * (gradient - (unordered.mT @ changes).squeeze(1))  # H0 g - H0 Y' R^-1 S g
-    inner = diagonal[..., None] * first - torch.linalg.vecdot(changes, corrected[:, None])[:, order, None]
-    second = torch.linalg.solve_triangular(upper.mT, inner, upper=False)
-    unordered = torch.empty_like(second)
-    unordered[:, order] = second
-    return corrected + (unordered.mT @ steps).squeeze(1)

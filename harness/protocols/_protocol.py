@@ -104,6 +104,7 @@ class Protocol(ABC):
         needs: "module" where it trains the encoder: it is then asked for the ranked representation alone, and not for
             encoders without weights; "input" for a baseline, which is given the raw input, once per dataset.
         modalities: those that it is for; None for all.
+        needs_classes: whether a pair task without classes, whose answers are numbers, is none for it.
         Config: a frozen dataclass deriving from `methods.Settings`.
     """
 
@@ -112,6 +113,7 @@ class Protocol(ABC):
     kinds: ClassVar[frozenset[TaskKind]]
     needs: ClassVar[Needs] = "features"
     modalities: ClassVar[frozenset[Modality] | None] = None
+    needs_classes: ClassVar[bool] = False
     Config: ClassVar[type[Settings]]
 
     def __init__(self, config: Any) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from harness.features import batches
 from harness.feed import to_device
 from harness.protocols._protocol import EncodedSplit, Encoder
 from methods import Batch
 
-#: Examples decoded or judged at a time.
+#: Examples decoded or judged at a time, at most.
 BATCH = 256
 #: Bytes that the decoded examples of a part may take on the device.
 ROOM = 1 << 30
@@ -43,17 +44,24 @@ class WholeExamples:
         places = places.to(self._device, non_blocking=True)
         return {name: values.index_select(0, places) for name, values in self._kept.items()}
 
-    def in_order(self) -> Iterator[Batch]:
-        """All of them, `BATCH` at a time."""
-        for start in range(0, len(self), BATCH):
+    def in_order(self) -> Iterator[tuple[Tensor, Batch]]:
+        """All of them with their places, a batch at a time."""
+        for places in self._batches():
             if self._kept is None:
-                yield self.batch(torch.arange(start, min(start + BATCH, len(self))))
+                yield places, self.batch(places)
             else:
-                yield {name: values[start : start + BATCH] for name, values in self._kept.items()}
+                whole = slice(int(places[0]), int(places[-1]) + 1)
+                yield places, {name: values[whole] for name, values in self._kept.items()}
+
+    def _batches(self) -> Iterator[Tensor]:
+        first = 0
+        for ids in batches(self._split.source, self._split.ids, BATCH):
+            yield torch.arange(first, first + len(ids))
+            first += len(ids)
 
     def _decoded(self) -> dict[str, Tensor] | None:
         parts: dict[str, list[Tensor]] = {}
-        for ids in torch.split(self._split.ids, BATCH):
+        for ids in batches(self._split.source, self._split.ids, BATCH):
             batch = self._encoder.examples(self._split.source, ids)
             if not parts and _bytes(batch) * len(self) > ROOM * len(ids):
                 return None

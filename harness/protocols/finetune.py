@@ -1,4 +1,4 @@
-"""Fine-tuning: the whole encoder and a logistic layer on top are trained on the labels."""
+"""Fine-tuning: the whole encoder and a linear layer on top are trained on the labels."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import torch
 
 from cluster import Failure, JobError
 from harness.datasets import Task
-from harness.protocols._classes import SeenClasses
+from harness.pairing import JoinedModule
+from harness.protocols._goals import goal_of
 from harness.protocols._grid import check_grid, edge_warnings
-from harness.protocols._protocol import Needs, Protocol, Solution, View
-from harness.protocols._tuning import Best, Classifier, Part, Run, Watch, answer, tune
+from harness.protocols._protocol import EncodedSplit, Needs, Protocol, Solution, View
+from harness.protocols._quality import told
+from harness.protocols._readings import AtPositions, Pooled, Reading, Tokens
+from harness.protocols._tuning import Best, Learner, Part, Run, Trainable, Watch, answer, tune
 from harness.protocols._whole_examples import WholeExamples
 from methods import Keys, Method, Settings, Training
 
@@ -41,7 +44,7 @@ class FinetuneConfig(Settings):
         learning_rates: the grid, ascending.
         momentum, betas, epsilon, weight_decay, schedule, warmup_steps, clip_norm: as in pretraining; schedule and
             warm-up span the whole budget, whether or not it is used up.
-        patience: looks at val in a row without a better accuracy or log-loss, after which a rate is given up; 0 never.
+        patience: looks at val in a row without a better metric or loss, after which a rate is given up; 0 never.
         check_every: epochs between looks at val; left out, one, but at least 20 and at most 200 looks in all, as long
             as these see no more examples than training does, and at least 5.
         precision: of matrix products and convolutions (torch.autocast); weights are float32.
@@ -108,18 +111,22 @@ class FinetuneConfig(Settings):
 
 
 class Finetune(Protocol):
-    """A copy of the encoder and a softmax layer on the ranked representation, trained by cross-entropy on whole,
-    uncorrupted examples (Vincent 2010); the frozen encoder stays as it was.
+    """A copy of the encoder and a linear layer on the ranked representation, trained on whole, uncorrupted examples
+    (Vincent 2010); the frozen encoder stays as it was.
+
+    The layer reads the pooled features of an example or pair, the local ones at labelled positions, or those of every
+    token of a text; the loss is cross-entropy of classes, squared error of values, or cross-entropy of the tokens that
+    an answer begins and ends with (Devlin et al. 2018). A batch counts examples, whatever the number of positions.
 
     The encoder is in training mode while it trains (batch statistics, dropout), in evaluation mode on val and test.
     Weights that the representation does not depend on, decoders, get no gradient and stay. Every learning rate starts
     from the same weights and sees the examples in the same order. Of all looks at val, of all rates, the one with the
-    highest accuracy counts, of equal ones that with the lowest log-loss; its weights predict test once.
+    best value of the task's metric counts, of equal ones that with the lowest loss; its weights predict test once.
     """
 
     name = "finetune"
-    version = 1
-    kinds = frozenset({"class"})
+    version = 2
+    kinds = frozenset({"class", "position", "pair", "regression", "span"})
     needs: ClassVar[Needs] = "module"
     Config = FinetuneConfig
     config: FinetuneConfig
@@ -151,38 +158,37 @@ class Finetune(Protocol):
         """`keys` order the examples and seed dropout; torch's global generators are left as they were.
 
         Raises:
-            ValueError: train holds a single class, or the encoder has no weights to train.
+            ValueError: the encoder has no weights to train, or train nothing to learn (see _goals.py).
             JobError: the loss is not finite under any learning rate.
         """
         encoder = view.encoder
-        if not isinstance(encoder, Method) or not any(each.requires_grad for each in encoder.parameters()):
+        if not isinstance(encoder, Trainable) or not any(each.requires_grad for each in encoder.parameters()):
             raise ValueError(f"finetune needs an encoder with weights, not {type(encoder).__name__}")
         device = next(encoder.parameters()).device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             return self._solve(view, encoder, device, task, keys)
 
-    def _solve(self, view: View, encoder: Method, device: torch.device, task: Task, keys: Keys) -> Solution:
-        config = self.config
-        seen = SeenClasses(task, view.train_targets, device)
-        known = seen.known(view.val_targets)
-        train = Part(WholeExamples(encoder, view.train, device), seen.train)
-        val_targets = torch.where(known, seen.compact(view.val_targets), -1)
-        val = Part(WholeExamples(encoder, view.val, device), val_targets)
+    def _solve(self, view: View, encoder: Trainable, device: torch.device, task: Task, keys: Keys) -> Solution:
+        config, goal = self.config, goal_of(view, task, device)
+        train = Part(WholeExamples(encoder, view.train, device), _reading(view.train, task), goal.train)
+        val = Part(WholeExamples(encoder, view.val, device), _reading(view.val, task), goal.val)
         with torch.inference_mode():
-            width = encoder.encode(val.examples.batch(torch.arange(1)))[view.representation].pooled.shape[1]
+            features = encoder.encode(val.examples.batch(torch.arange(1)))[view.representation]
+            width = val.reading.vectors(features, torch.arange(1)).shape[-1]
 
-        def start() -> Classifier:
-            return Classifier(encoder, view.representation, width, len(seen), config.precision == "bf16")
+        def start() -> Learner:
+            return Learner(encoder, view.representation, width, goal.outputs, config.precision == "bf16")
 
         size, seed = len(train.examples), keys.fold("order").seed()
-        budget = config.budget(size, len(encoder.stages()))
+        budget = config.budget(size, _stages(encoder))
         best = Best()
         runs = [
             tune(
                 start(),
                 train,
+                goal,
                 config.training(rate, budget),
-                Watch(val, config.patience, best),
+                Watch(val, goal, config.patience, best),
                 seed=seed,
                 interval=config.interval(size, len(val.examples), budget),
             )
@@ -193,22 +199,22 @@ class Finetune(Protocol):
             named = ", ".join(f"{rate:g}" for rate in config.learning_rates)
             raise JobError(Failure.DIVERGED, f"fine-tuning diverged at every learning rate ({named}); lower them")
         winner = values.index(best.value)
-        classifier = start()
-        classifier.load_state_dict(best.weights)
-        logits = answer(classifier, WholeExamples(encoder, view.test, device, keep=False))
-        if not logits.isfinite().all():
-            raise JobError(Failure.DIVERGED, "the fine-tuned encoder gives logits on test that are not finite")
+        learner = start()
+        learner.load_state_dict(best.weights)
+        outputs = answer(learner, WholeExamples(encoder, view.test, device, keep=False), _reading(view.test, task))
+        if not outputs.isfinite().all():
+            raise JobError(Failure.DIVERGED, "the fine-tuned encoder gives outputs on test that are not finite")
         return Solution(
-            predictions=seen.indices[logits.argmax(1)].cpu().numpy(),
+            predictions=goal.predictions(outputs),
             selection={
-                "rule": "over all rates and looks at val, highest accuracy on val, then lowest log-loss; no refit",
+                "rule": f"over all rates and looks at val, best {task.metric} on val, then lowest loss; no refit",
                 "grid": list(config.learning_rates),
                 "winner": config.learning_rates[winner],
                 "budget_steps": budget,
-                "runs": [_told(run) for run in runs],
+                "runs": [_told(run, task) for run in runs],
             },
             warnings=(
-                *seen.warnings(),
+                *goal.warnings(),
                 *edge_warnings("learning rate", config.learning_rates[winner], config.learning_rates),
                 *self._endings(runs, winner),
             ),
@@ -225,12 +231,26 @@ class Finetune(Protocol):
         return found
 
 
-def _told(run: Run) -> dict[str, Any]:
+def _reading(split: EncodedSplit, task: Task) -> Reading:
+    if task.kind == "span":
+        return Tokens()
+    return Pooled() if split.positions is None else AtPositions(split.positions)
+
+
+def _stages(encoder: Trainable) -> int:
+    """Stages of the method, which may see the two texts of pairs apart."""
+    method = encoder.encoder if isinstance(encoder, JoinedModule) else encoder
+    assert isinstance(method, Method), "what has weights is a method"
+    return len(method.stages())
+
+
+def _told(run: Run, task: Task) -> dict[str, Any]:
     """A training in JSON: its best look at val, and its course in a few points."""
     every = math.ceil(len(run.checks) / _CURVE)
     shown = [check for index, check in enumerate(run.checks, 1) if index % every == 0 or index == len(run.checks)]
+    best = {} if run.best is None else {name: each[0] for name, each in told(task, [run.best.value.quality]).items()}
     return {
-        "val_accuracy": run.best and run.best.value.accuracy,
+        **(best or {f"val_{task.metric}": None}),
         "val_loss": run.best and -run.best.value.minus_loss,
         "best_step": run.best and run.best.step,
         "steps": run.checks[-1].step if run.checks else 0,
@@ -238,7 +258,7 @@ def _told(run: Run) -> dict[str, Any]:
         "curve": {
             "step": [check.step for check in shown],
             "train_loss": [check.train_loss for check in shown],
-            "val_accuracy": [check.value.accuracy for check in shown],
+            **told(task, [check.value.quality for check in shown]),
             "val_loss": [-check.value.minus_loss for check in shown],
         },
     }

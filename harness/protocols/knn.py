@@ -14,6 +14,7 @@ from harness.protocols._classes import SeenClasses
 from harness.protocols._grid import check_grid, edge_warnings
 from harness.protocols._neighbors import Neighbors, nearest
 from harness.protocols._protocol import Protocol, Solution, View
+from harness.protocols._quality import quality, told
 from methods import Keys, Settings
 
 #: A vote of the nearest neighbour, as a whole number: sums of whole numbers do not depend on their order, so that
@@ -54,13 +55,14 @@ class KnnConfig(Settings):
 class Knn(Protocol):
     """k nearest neighbours in train, by exact search.
 
-    k is chosen by accuracy on val, ties go to the larger k (the smoother vote). Equally near neighbours count in the
-    order of train, equal votes go to the lower class.
+    k is chosen by the task's metric on val, ties go to the larger k (the smoother vote). Equally near neighbours count
+    in the order of train, equal votes go to the lower class.
     """
 
     name = "knn"
-    version = 1
-    kinds = frozenset({"class"})
+    version = 2
+    kinds = frozenset({"class", "position", "pair"})
+    needs_classes = True
     Config = KnnConfig
     config: KnnConfig
 
@@ -87,15 +89,16 @@ class Knn(Protocol):
             near = nearest(self._table(split, name, centre), table, offsets, of[-1])
             return [seen.indices[answers] for answers in self._votes(near, seen, of)]
 
-        targets = view.val_targets.to(features.device)
-        seen.known(targets)
-        right = [int((answers == targets).sum()) for answers in classes(view.val.pooled(), "val", ks)]
-        winner = max(zip(right, ks, strict=True))[1]
+        seen.known(view.val_targets)
+        targets = view.val_targets.cpu().numpy()
+        answers_on_val = [answers.cpu().numpy() for answers in classes(view.val.pooled(), "val", ks)]
+        qualities = [quality(task, answers, targets) for answers in answers_on_val]
+        winner = max(zip(qualities, ks, strict=True))[1]
         (predictions,) = classes(view.test.pooled(), "test", [winner])
         selection = {
-            "rule": "highest accuracy on val, then largest k; no refit with val",
+            "rule": f"best {task.metric} on val, then largest k; no refit with val",
             "grid": ks,
-            "val_accuracy": [hits / len(targets) for hits in right],
+            **told(task, qualities),
             "winner": winner,
         }
         # Neither one neighbour nor all of train can be gone beyond.

@@ -1,18 +1,19 @@
-"""Linear probe: what a linear classifier reads from frozen features."""
+"""Linear probe: what a linear function reads from frozen features."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from harness.datasets import Task
-from harness.protocols import _logistic
+from harness.protocols import _linear_spans, _linear_values, _logistic
 from harness.protocols._classes import SeenClasses
-from harness.protocols._grid import edge_warnings
+from harness.protocols._grid import edge_warnings, unconverged_warnings
 from harness.protocols._protocol import Protocol, Solution, View
+from harness.protocols._quality import quality, told
 from harness.protocols._scaling import Scaler
 from methods import Keys, Settings
 
@@ -22,12 +23,13 @@ class LinearConfig(Settings):
     """The grid of L2 penalties, and how exactly each is solved.
 
     Attributes:
-        weakest, strongest: ends of the grid, lambda in mean cross-entropy + lambda/2 ||W||^2 (see _logistic.py).
+        weakest, strongest: ends of the grid, lambda in mean loss + lambda/2 ||W||^2 (see _logistic.py, _ridge.py and
+            _span_logistic.py).
         points: penalties between them, evenly spaced in log.
         max_iterations: of the solver, per penalty.
         tolerance: the relative decrease of the objective that the solver may leave; the objective then lies within
             about ten times that of its minimum.
-        precision: of the solver.
+        precision: of the solver; ridge regression is solved in float64, exactly.
     """
 
     weakest: float = 1e-6
@@ -56,52 +58,73 @@ class LinearConfig(Settings):
 
 
 class Linear(Protocol):
-    """Multinomial logistic regression on standardised features.
+    """What is linear in standardised features: logistic regression for classes (of examples, pairs, positions), ridge
+    regression for values, and for spans one vector that finds the first token and one that finds the last.
 
-    The penalty is chosen by accuracy on val; ties go to the lower log-loss on val, then to the stronger penalty. The
-    winner, fitted on train alone and not refitted with val, predicts test once.
+    The penalty is chosen by the task's metric on val; ties go to the lower loss on val, then to the stronger penalty.
+    The winner, fitted on train alone and not refitted with val, predicts test once.
     """
 
     name = "linear"
-    version = 1
-    kinds = frozenset({"class"})
+    version = 2
+    kinds = frozenset({"class", "position", "pair", "regression", "span"})
     Config = LinearConfig
     config: LinearConfig
 
     def solve(self, view: View, task: Task, keys: Keys) -> Solution:
-        """No randomness: `keys` is not used.
+        """`keys` draw a sample of train where spans have more tokens than fit.
 
         Raises:
-            ValueError: the features are not finite, or train holds a single class.
+            ValueError: the features are not finite, or train holds a single class, or no two values, or no answer
+                that the encoder reads.
         """
+        config = self.config
         # Inference mode: no gradient is recorded, and small operations cost less.
         with torch.inference_mode():
-            return self._solve(view, task)
+            if task.kind == "span":
+                return _linear_spans.solve(
+                    view,
+                    task,
+                    keys,
+                    config.penalties(),
+                    max_iterations=config.max_iterations,
+                    tolerance=config.tolerance,
+                    precision=getattr(torch, config.precision),
+                )
+            if not task.classes:
+                return _linear_values.solve(view, task, config.penalties())
+            return self._solve_classes(view, task)
 
-    def _solve(self, view: View, task: Task) -> Solution:
-        scaler = Scaler(view.train.pooled(), getattr(torch, self.config.precision))
+    def _solve_classes(self, view: View, task: Task) -> Solution:
+        config, penalties = self.config, self.config.penalties()
+        scaler = Scaler(view.train.pooled(), getattr(torch, config.precision))
         train, val = scaler(view.train.pooled(), "train"), scaler(view.val.pooled(), "val")
         # A class without examples would push its bias to minus infinity: only those seen in train are fitted.
         seen = SeenClasses(task, view.train_targets, train.device)
-        penalties = self.config.penalties()
         fit = _logistic.fit(
             train,
             seen.train,
             len(seen),
             penalties,
-            max_iterations=self.config.max_iterations,
-            tolerance=self.config.tolerance,
+            max_iterations=config.max_iterations,
+            tolerance=config.tolerance,
         )
-        accuracy, loss = _on_val(fit, val, view.val_targets.to(train.device), seen)
-        winner = max(range(len(penalties)), key=lambda i: (accuracy[i], -loss[i], float(penalties[i])))
+        known = seen.known(view.val_targets)
+        # Of a class that train lacks the log-loss is infinite; it is left out of it, and never right.
+        answers, loss = _logistic.judge(
+            fit.weights, fit.biases, val, torch.where(known, seen.compact(view.val_targets), -1)
+        )
+        targets = view.val_targets.cpu().numpy()
+        qualities = [quality(task, own, targets) for own in seen.indices[answers].cpu().numpy()]
+        winner = max(range(len(penalties)), key=lambda i: (qualities[i], -float(loss[i]), float(penalties[i])))
         test = scaler(view.test.pooled(), "test")
-        answers = seen.indices[_logistic.predict(fit.weights[winner], fit.biases[winner], test)]
+        predictions = seen.indices[_logistic.predict(fit.weights[winner], fit.biases[winner], test)]
         selection = {
             "objective": "mean cross-entropy + penalty / 2 * squared norm of the weights",
-            "rule": "highest accuracy on val, then lowest log-loss on val, then strongest penalty; no refit with val",
+            "rule": f"best {task.metric} on val, then lowest log-loss, then strongest penalty; no refit with val",
             "grid": penalties.tolist(),
-            "val_accuracy": accuracy,
-            "val_loss": loss,
+            **told(task, qualities),
+            "val_loss": loss.tolist(),
             "train_objective": fit.objective.tolist(),
             "iterations": fit.iterations.tolist(),
             "converged": fit.converged.tolist(),
@@ -112,21 +135,6 @@ class Linear(Protocol):
         warnings = (
             *seen.warnings(),
             *edge_warnings("penalty", float(penalties[winner]), penalties.tolist()),
-            *self._unconverged(penalties, fit.converged),
+            *unconverged_warnings(penalties, fit.converged, config.max_iterations, config.tolerance),
         )
-        return Solution(predictions=answers.cpu().numpy(), selection=selection, warnings=warnings)
-
-    def _unconverged(self, penalties: Tensor, converged: Tensor) -> list[str]:
-        missed = penalties[~converged.cpu()].tolist()
-        if not missed:
-            return []
-        named = ", ".join(f"{penalty:g}" for penalty in missed)
-        limit = f"max_iterations {self.config.max_iterations}, tolerance {self.config.tolerance:g}"
-        return [f"the solver did not converge for penalty {named} ({limit}); raise them, or use float64"]
-
-
-def _on_val(fit: _logistic.Fit, val: Tensor, targets: Tensor, seen: SeenClasses) -> tuple[list[Any], list[Any]]:
-    """Accuracy over all of val, and log-loss over the examples whose class train has (of others it is infinite)."""
-    known = seen.known(targets)
-    accuracy, loss = _logistic.judge(fit.weights, fit.biases, val[known], seen.compact(targets[known]))
-    return (accuracy * known.double().mean()).tolist(), loss.tolist()
+        return Solution(predictions=predictions.cpu().numpy(), selection=selection, warnings=warnings)

@@ -23,7 +23,8 @@ class Majority(Protocol):
 
     name = "majority"
     version = 1
-    kinds = frozenset({"class", "position"})
+    kinds = frozenset({"class", "position", "pair"})
+    needs_classes = True
     needs: ClassVar[Needs] = "input"
     Config = MajorityConfig
     config: MajorityConfig

@@ -14,7 +14,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from harness.protocols._tuning import Best, Classifier, Part, Watch, tune
+from harness.datasets import Task
+from harness.protocols import View
+from harness.protocols._goals import Classes
+from harness.protocols._readings import Pooled
+from harness.protocols._tuning import Best, Learner, Part, Watch, tune
 from harness.protocols._whole_examples import WholeExamples
 from methods import Training
 from methods.sdae import SdaeConfig, StackedDenoisingAutoencoder
@@ -22,18 +26,21 @@ from tests.harness.feature_sources import rows
 from tests.harness.protocols.tunable import Part as Examples
 
 BATCH, RATE, SIZE = 20, 0.05, 1000
+TASK = Task(name="coin", kind="class", metric="accuracy", classes=("heads", "tails"), chance=0.5)
 
 
 def ours(encoder: StackedDenoisingAutoencoder, images: torch.Tensor, targets: torch.Tensor, steps: int) -> float:
     """Processor seconds per update."""
     source = rows(images)
     source.columns["image"] = source.columns.pop("row")  # type: ignore[attr-defined, index]
-    part = Part(WholeExamples(encoder, Examples(source, torch.arange(SIZE)), torch.device("cpu")), targets)
-    few = Part(WholeExamples(encoder, Examples(source, torch.arange(1)), torch.device("cpu")), targets[:1])
-    classifier = Classifier(encoder, "layer3", 500, 2, bf16=False)
+    whole, one = Examples(source, torch.arange(SIZE)), Examples(source, torch.arange(1))
+    goal = Classes(View(encoder, "layer3", whole, one, one, targets, targets[:1]), TASK, torch.device("cpu"))
+    part = Part(WholeExamples(encoder, whole, torch.device("cpu")), Pooled(), goal.train)
+    few = Part(WholeExamples(encoder, one, torch.device("cpu")), Pooled(), goal.val)
+    learner = Learner(encoder, "layer3", 500, 2, bf16=False)
     training = Training(steps=steps, batch_size=BATCH, optimizer="sgd", learning_rate=RATE)
     start = time.process_time()
-    tune(classifier, part, training, Watch(few, 0, Best()), seed=0, interval=steps)
+    tune(learner, part, goal, training, Watch(few, goal, 0, Best()), seed=0, interval=steps)
     return (time.process_time() - start) / steps
 
 

@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics as reference
 
 from harness.metrics import METRICS, accuracy, macro_f1
+from harness.metrics._classification import CLASSIFICATION
 
 
 @pytest.mark.parametrize("classes", [2, 3, 40])
@@ -38,7 +39,38 @@ def test_a_metric_is_the_mean_of_its_outcomes_where_it_has_them() -> None:
     assert np.array_equal(outcomes(predictions[order], targets[order]), alone[order])
 
 
-@pytest.mark.parametrize("metric", [accuracy, macro_f1])
+def test_positions_count_alike_whatever_the_length_of_their_example() -> None:
+    metric = METRICS["position_accuracy"]
+    assert metric.outcomes is not None
+    predictions = [np.array([0, 1, 2, 0]), np.array([], int), np.array([1])]
+    targets = [np.array([0, 1, 2, 1]), np.array([], int), np.array([0])]
+    assert metric.compute(predictions, targets) == pytest.approx(3 / 5)
+    assert metric.outcomes(predictions, targets) == pytest.approx([3 * 3 / 5, 0, 0])  # three examples, five positions
+    assert macro_f1(predictions, targets) == macro_f1(np.concatenate(predictions), np.concatenate(targets))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_f1_and_matthews_by_their_definitions(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    targets = generator.random(80) < 0.3
+    predictions = np.where(generator.random(80) < 0.7, targets, generator.random(80) < 0.5)
+    tp, tn = float((predictions & targets).sum()), float((~predictions & ~targets).sum())
+    fp, fn = float((predictions & ~targets).sum()), float((~predictions & targets).sum())
+    coefficient = (tp * tn - fp * fn) / ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)) ** 0.5
+    assert METRICS["matthews"].compute(predictions.astype(int), targets.astype(int)) == pytest.approx(coefficient)
+    assert METRICS["f1"].compute(predictions.astype(int), targets.astype(int)) == pytest.approx(
+        2 * tp / (2 * tp + fp + fn)
+    )
+
+
+def test_f1_and_matthews_of_one_answer_for_all() -> None:
+    targets = np.array([0, 1, 1])
+    assert METRICS["matthews"].compute(np.ones(3, int), targets) == 0
+    assert METRICS["f1"].compute(np.zeros(3, int), targets) == 0
+    assert METRICS["f1"].compute(np.zeros(3, int), np.zeros(3, int)) == 0
+
+
+@pytest.mark.parametrize("metric", [metric.compute for metric in CLASSIFICATION])
 def test_unequal_or_empty_vectors_are_refused(metric: object) -> None:
     assert callable(metric)
     for predictions, targets in (([0, 1], [0]), ([], []), ([[0]], [[0]])):

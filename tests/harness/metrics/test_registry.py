@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from harness.metrics import METRICS
+from harness.metrics._answers import ANSWERS
+from harness.metrics._classification import CLASSIFICATION
+from harness.metrics._correlation import CORRELATION
 
 CLASSES = (np.array([0, 1, 2]), np.array([1, 2, 0]))
 
@@ -29,16 +32,16 @@ def test_registry_names_match_and_directions_are_right() -> None:
         assert metric.name == name
         right: Any
         wrong: Any
-        if name in ("accuracy", "macro_f1"):
+        if metric in CLASSIFICATION or metric in CORRELATION:
             (right, wrong), truth = CLASSES, CLASSES[0]
+        elif metric in ANSWERS:
+            right, wrong, truth = ["one", "two"], ["two", "two"], [["one"], ["two", "2"]]
         elif name.startswith("PCK"):
             (truth, wrong) = _keypoints()
             right, wrong = [truth[0][..., :2]], [wrong[0][..., :2]]
-        elif name.startswith(("J", "F")):
+        else:
             (right, wrong) = _masks()
             truth = right
-        else:
-            continue  # metrics of other kinds bring their own test
         best, worst = metric.compute(right, truth), metric.compute(wrong, truth)
         assert best != worst
         assert (best > worst) is metric.higher_is_better, name

@@ -19,7 +19,9 @@ from cluster import Failure, JobError
 from harness.baselines.raw import RawInput
 from harness.order import Order, positions, steps_per_stage
 from harness.protocols import Solution, View, _whole_examples, roster
-from harness.protocols._tuning import Best, Classifier, Part, Watch, tune
+from harness.protocols._goals import Classes
+from harness.protocols._readings import Pooled
+from harness.protocols._tuning import Best, Learner, Part, Watch, tune
 from harness.protocols._whole_examples import WholeExamples
 from harness.protocols.finetune import Finetune, FinetuneConfig
 from harness.schedule import learning_rate
@@ -76,7 +78,7 @@ def test_nothing_of_it_stays_in_memory() -> None:
     view, _ = view_of(built())
     _solve(view, epochs=1)
     gc.collect()
-    assert not [each for each in gc.get_objects() if type(each) is Classifier]
+    assert not [each for each in gc.get_objects() if type(each) is Learner]
 
 
 def test_repeats_to_the_bit_whatever_the_global_state() -> None:
@@ -125,14 +127,14 @@ def test_equals_a_plain_loop() -> None:
     assert curve["train_loss"] == pytest.approx(np.reshape(losses, (8, 6)).mean(1), rel=1e-5)
 
 
-def _tuned(encoder: Any, view: View, steps: int, rate: float = 0.3) -> Classifier:
+def _tuned(encoder: Any, view: View, steps: int, rate: float = 0.3) -> Learner:
     device = torch.device("cpu")
-    classifier = Classifier(encoder, "layer2", 16, 4, bf16=False)
-    train = Part(WholeExamples(encoder, view.train, device), view.train_targets)
-    val = Part(WholeExamples(encoder, view.val, device), view.val_targets)
+    learner, goal = Learner(encoder, "layer2", 16, 4, bf16=False), Classes(view, TASK, device)
+    train = Part(WholeExamples(encoder, view.train, device), Pooled(), goal.train)
+    val = Part(WholeExamples(encoder, view.val, device), Pooled(), goal.val)
     training = Training(steps=steps, batch_size=10, optimizer="sgd", learning_rate=rate, weight_decay=0.1)
-    tune(classifier, train, training, Watch(val, 0, Best()), seed=0, interval=5)
-    return classifier
+    tune(learner, train, goal, training, Watch(val, goal, 0, Best()), seed=0, interval=5)
+    return learner
 
 
 def test_weights_that_the_representation_does_not_need_stay() -> None:
@@ -140,10 +142,10 @@ def test_weights_that_the_representation_does_not_need_stay() -> None:
     view, _ = view_of(encoder)
     unused = torch.nn.Linear(3, 3)
     encoder.add_module("decoder", unused)
-    classifier = _tuned(encoder, view, steps=20)
+    learner = _tuned(encoder, view, steps=20)
     changed = {
         name
-        for (name, new), old in zip(classifier.encoder.named_parameters(), encoder.parameters(), strict=True)
+        for (name, new), old in zip(learner.encoder.named_parameters(), encoder.parameters(), strict=True)
         if not torch.equal(new, old)
     }
     assert changed == {f"layers.{i}.{part}" for i in (0, 1) for part in ("weight", "bias")} | {
@@ -162,9 +164,9 @@ def test_modes() -> None:
     judged = [size for training, size in encoder.modes if not training]
     assert trained == [10] * 48
     assert judged == [1] + [60] * 8 + [60]  # the width; 8 looks at val; test once
-    classifier = _tuned(encoder, view, steps=20)
-    assert isinstance(classifier.encoder, Noted)
-    assert int(classifier.encoder.norm.num_batches_tracked) == 20
+    learner = _tuned(encoder, view, steps=20)
+    assert isinstance(learner.encoder, Noted)
+    assert int(learner.encoder.norm.num_batches_tracked) == 20
 
 
 def test_each_example_is_decoded_once_where_all_fit() -> None:
@@ -201,7 +203,8 @@ def test_batches_of_their_own_shape_are_not_kept(monkeypatch: pytest.MonkeyPatch
     part = tunable.Part(source, torch.arange(10, 30))
     examples = WholeExamples(encoder, part, torch.device("cpu"))
     assert not examples.kept
-    assert [len(batch["words"]) for batch in examples.in_order()] == [4] * 5
+    assert [len(batch["words"]) for _, batch in examples.in_order()] == [4] * 5
+    assert torch.cat([places for places, _ in examples.in_order()]).tolist() == list(range(20))
     expected = encoder.examples(source, torch.tensor([13, 10]))["words"]
     assert torch.equal(examples.batch(torch.tensor([3, 0]))["words"], expected)
 

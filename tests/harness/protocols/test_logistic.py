@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from harness.protocols import _logistic
+from harness.protocols import _lbfgs, _logistic
 
 GRID = torch.tensor([1e-6, 1e-4, 1e-2, 1.0, 1e2], dtype=torch.float64)
 
@@ -90,7 +90,7 @@ def test_gradient_equals_autograd(classes: int) -> None:
 def test_small_losses_keep_their_digits_in_float32() -> None:
     logits = torch.tensor([[[20.0], [3.0], [1.0]], [[25.0], [-3.0], [0.0]]])
     exact = torch.nn.functional.cross_entropy(logits.double(), torch.zeros(2, 1, dtype=torch.int64), reduction="none")
-    loss, _, residual = _logistic._multinomial(logits.clone(), torch.tensor([0]))
+    loss, _, residual = _logistic.multinomial(logits.clone(), torch.tensor([0]))
     torch.testing.assert_close(loss, exact[:, 0], rtol=1e-5, atol=0)
     torch.testing.assert_close(residual[:, 0, 0].double(), (-exact).expm1()[:, 0], rtol=1e-5, atol=0)
 
@@ -105,7 +105,7 @@ def test_compact_form_equals_the_two_loop_recursion() -> None:
     gradient = torch.randn(count, width, generator=generator, dtype=torch.float64)
     inverse = torch.rand(count, width, generator=generator, dtype=torch.float64) + 0.5
     order = torch.tensor([4, 5, 0, 1, 2, 3])
-    got = _logistic._times_inverse_hessian(gradient, steps, changes, inverse, order)
+    got = _lbfgs.times_inverse_hessian(gradient, steps, changes, inverse, order)
     for g in range(count):
         q, pairs, shares = gradient[g].clone(), [(steps[g, i], changes[g, i]) for i in order.tolist()], []
         pairs = [(s, y) for s, y in pairs if float(s @ y) > 0]
@@ -129,7 +129,7 @@ def test_pieces_of_the_grid_give_the_same_as_one_batch(monkeypatch: pytest.Monke
 def test_blocks_of_rows_change_nothing_but_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = _problem("overlapping", 4)
     whole = _fit(x, y, 4, tolerance=1e-9)
-    monkeypatch.setattr(_logistic, "_row_blocks", lambda rows, _: [slice(i, i + 7) for i in range(0, len(rows), 7)])
+    monkeypatch.setattr(_logistic, "row_blocks", lambda rows, _: [slice(i, i + 7) for i in range(0, len(rows), 7)])
     torch.testing.assert_close(_fit(x, y, 4, tolerance=1e-9).objective, whole.objective, rtol=1e-8, atol=0)
 
 
@@ -152,9 +152,13 @@ def test_more_features_than_examples() -> None:
 def test_judge_and_predict_agree_with_torch(classes: int) -> None:
     x, y = _problem("overlapping", classes)
     fit = _fit(x, y, classes)
-    accuracy, loss = _logistic.judge(fit.weights, fit.biases, x, y)
+    found, loss = _logistic.judge(fit.weights, fit.biases, x, y)
+    more = torch.cat([x, x[:7]]), torch.cat([y, torch.full((7,), -1)])
+    longer, same_loss = _logistic.judge(fit.weights, fit.biases, *more)
+    torch.testing.assert_close(same_loss, loss)
     for index in range(len(GRID)):
         answers = _logistic.predict(fit.weights[index], fit.biases[index], x)
-        assert float(accuracy[index]) == pytest.approx(float((answers == y).double().mean()))
+        assert torch.equal(found[index], answers)
+        assert torch.equal(longer[index], torch.cat([answers, answers[:7]]))
         weights, biases = fit.weights[index].numpy(), fit.biases[index].numpy()
         assert float(loss[index]) == pytest.approx(_objective(weights, biases, x, y, penalty=0.0))

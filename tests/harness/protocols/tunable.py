@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,6 +24,11 @@ class Part:
 
     source: Source
     ids: Tensor
+
+    positions: ClassVar[None] = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
     def pooled(self) -> Tensor:
         raise AssertionError("fine-tuning needs the examples, not the frozen features")
