@@ -118,8 +118,11 @@ def test_features_do_not_see_color() -> None:
     wanted = method.stage.see(batch["video"])[0]
     nearest = (wanted[..., None] - ladder).abs().argmin(-1).to(torch.uint8)
     bleached = method.encode({**batch, "video": nearest[:, :, None].expand(-1, -1, 3, -1, -1)})
+    swapped = method.encode({**batch, "video": batch["video"].flip(2)})  # blue first: other lightness
     for name, features in method.encode(batch).items():
-        assert torch.allclose(features.pooled, bleached[name].pooled, atol=2e-3), name
+        scale = 0.01 * features.pooled.abs().max()
+        assert (features.pooled - bleached[name].pooled).abs().max() < scale, name
+        assert (features.pooled - swapped[name].pooled).abs().max() > 5 * scale, name
 
 
 def test_some_target_pixels_lose_as_they_do_among_all() -> None:
