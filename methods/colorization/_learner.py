@@ -34,6 +34,8 @@ from methods.videos import whole
 
 #: Pairs of target and reference pixels of one clip, at most: a quarter of a gigabyte each time they are held.
 _PAIRS = 1 << 26
+#: Cells of a frame, at most: 64 features of each take 0.4 GiB for a hundred frames.
+_CELLS = 1 << 14
 #: Clips in the gallery.
 _GALLERY = 6
 
@@ -82,6 +84,8 @@ class Colorization(Method):
         if height % cell or width % cell:
             return f"frames of {height} x {width} do not divide into cells of {cell} x {cell}: set size to multiples"
         cells = height * width // cell**2
+        if cells > _CELLS:
+            return f"frames of {height} x {width} make {cells:,} cells, more than {_CELLS:,}: set a smaller size"
         pairs = min(config.targets or cells, cells) * config.references * cells
         if pairs > _PAIRS:
             return (
