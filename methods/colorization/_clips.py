@@ -1,4 +1,4 @@
-"""Reading videos: clips of references and a target, and whole videos."""
+"""Clips of references and a target."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 
 from methods._keys import Keys
-from methods._method import Batch, Source
+from methods._method import Source
 from methods.colorization._config import ColorizationConfig
-
-COLUMN = "video"
+from methods.videos import COLUMN, frames
 
 
 def clips(source: Source, ids: Tensor, keys: Keys, config: ColorizationConfig) -> Tensor:
@@ -27,23 +26,6 @@ def clips(source: Source, ids: Tensor, keys: Keys, config: ColorizationConfig) -
     target = first + (keys.fold("target").uniform(1)[:, 0].double() * (lengths - first)).long()
     back = torch.arange(config.references, -1, -1) * config.stride
     return frames(source, ids, (target[:, None] - back).clamp_min(0))
-
-
-def frames(source: Source, ids: Tensor, positions: Tensor) -> Tensor:
-    """Frames at `positions` (int64 [N, F]) of videos `ids` (int64 [N]): uint8 [N, F, C, H, W]."""
-    count = positions.shape[1]
-    read = source.columns[COLUMN].windows(ids.repeat_interleave(count), positions.flatten(), 1)
-    return read.view(len(ids), count, *read.shape[2:])
-
-
-def whole(source: Source, ids: Tensor) -> Batch:
-    """Whole videos, padded at their end to the longest: `video` uint8 [N, T, C, H, W], `frames` int64 [N]."""
-    column = source.columns[COLUMN]
-    lengths = column.lengths(ids)
-    padded = torch.zeros(len(ids), int(lengths.max()), *source.spec.shape, dtype=torch.uint8)
-    for row, (index, length) in enumerate(zip(ids.tolist(), lengths.tolist(), strict=True)):
-        padded[row, :length] = torch.tensor(column.row(index))
-    return {"video": padded, "frames": lengths}
 
 
 def require_two_frames(source: Source, ids: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ _XYZ = (
     (0.2126729, 0.7151522, 0.0721750),
     (0.0193339, 0.1191920, 0.9503041),
 )
+#: Stored frames that are rescaled at a time: large ones would fill the memory as float32.
+_AT_ONCE = 16
 #: Where CIE's cube root becomes a line: (6/29)^3, and the line's slope.
 _KNEE, _SLOPE = (6 / 29) ** 3, (29 / 6) ** 2 / 3
 
@@ -41,10 +43,13 @@ def rgb(lab: Tensor) -> Tensor:
 
 def prepare(frames: Tensor, size: tuple[int, int] | None) -> Tensor:
     """Stored frames as Lab, rescaled: uint8 [M, 3, H, W] -> float32 [M, 3, height, width]."""
-    pixels = frames.float() / 255
-    if size is not None and size != tuple(frames.shape[2:]):
-        pixels = functional.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
-    return lab(pixels.clamp(0, 1))
+    if size is None or size == tuple(frames.shape[2:]):
+        return lab(frames.float() / 255)
+    pieces = [
+        functional.interpolate(some.float() / 255, size, mode="bilinear", align_corners=False, antialias=True)
+        for some in torch.split(frames, _AT_ONCE)
+    ]
+    return lab(torch.cat(pieces).clamp(0, 1))
 
 
 def gray(lab: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from methods._method import Features
 from methods.colorization._color import gray, prepare
 from methods.colorization._config import ColorizationConfig
 from methods.colorization._networks import Embedder
+from methods.videos import centers
 
 #: Pooled features keep so many cells along a side of the frame: embeddings tell places apart by design, and a mean
 #: over the whole frame would say little but where things were on average.
@@ -47,16 +48,6 @@ def encode(video: Tensor, frames: Tensor, embedder: Embedder, config: Colorizati
         places = centers(longest, local.shape[2:4], video.shape[-2:]).to(video.device)
         found[name] = Features(pooled, local, mask, places)
     return found
-
-
-def centers(frames: int, positions: torch.Size, stored: torch.Size) -> Tensor:
-    """(t, y, x) of each position in pixels of the stored frames, whose first has its middle at 0: [T, h, w, 3]."""
-    sides = [
-        (torch.arange(count, dtype=torch.float32) + 0.5) * (length / count) - 0.5
-        for count, length in zip(positions, stored, strict=True)
-    ]
-    axes = [torch.arange(frames, dtype=torch.float32), *sides]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
 
 
 def _pieces(

@@ -23,16 +23,19 @@ from methods._method import (
     TaskKind,
     Training,
 )
-from methods.colorization._clips import clips, whole
+from methods.colorization._clips import clips
 from methods.colorization._config import ColorizationConfig
 from methods.colorization._encoding import encode
 from methods.colorization._networks import build_embedder, cell_of, normalised
 from methods.colorization._palette import fit_palette
 from methods.colorization._pictures import draw_gallery
 from methods.colorization._stage import Colorize
+from methods.videos import whole
 
 #: Pairs of target and reference pixels of one clip, at most: a quarter of a gigabyte each time they are held.
 _PAIRS = 1 << 26
+#: Cells of a frame, at most: 64 features of each take 0.4 GiB for a hundred frames.
+_CELLS = 1 << 14
 #: Clips in the gallery.
 _GALLERY = 6
 
@@ -46,8 +49,16 @@ class Colorization(Method):
     Config: ClassVar[type[Settings]] = ColorizationConfig
     presets: ClassVar[Mapping[str, Preset]] = {
         "small": Preset(
-            config={"network": "small", "size": None, "references": 1},
-            training=Training(steps=600, batch_size=16, optimizer="adam", learning_rate=1e-3, schedule="cosine"),
+            config={
+                "network": "small",
+                "size": None,
+                "references": 1,
+                "stride": 3,
+                "targets": 128,
+                "temperature": 0.1,
+                "normalise": True,
+            },
+            training=Training(steps=600, batch_size=16, optimizer="adam", learning_rate=2e-3, schedule="cosine"),
         ),
         # The paper: Adam at 1e-3 for 60,000 steps, then at 1e-4 for 340,000. There is no schedule of two rates here;
         # a cosine starts at the first, is at the second after four fifths of the steps, and ends at zero.
@@ -73,6 +84,8 @@ class Colorization(Method):
         if height % cell or width % cell:
             return f"frames of {height} x {width} do not divide into cells of {cell} x {cell}: set size to multiples"
         cells = height * width // cell**2
+        if cells > _CELLS:
+            return f"frames of {height} x {width} make {cells:,} cells, more than {_CELLS:,}: set a smaller size"
         pairs = min(config.targets or cells, cells) * config.references * cells
         if pairs > _PAIRS:
             return (

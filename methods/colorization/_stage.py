@@ -64,8 +64,9 @@ class Colorize(Stage):
         references, targets = embeddings[:, :-1].flatten(1, 2), embeddings[:, -1]
         if "places" in tensors:
             targets = targets.gather(1, tensors["places"][..., None].expand(-1, -1, targets.shape[-1]))
-        pointing = logits(targets, references, config.temperature, normalise=config.normalise)
-        return copy(pointing, tensors["reference_colors"], tensors["target_colors"], config.clusters)
+        with torch.autocast(targets.device.type, enabled=False):  # bf16 knows a logit of 16 to 0.06, a likelihood to 6%
+            pointing = logits(targets, references, config.temperature, normalise=config.normalise)
+            return copy(pointing, tensors["reference_colors"], tensors["target_colors"], config.clusters)
 
     def _watch(self, distribution: Tensor, target: Tensor, references: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         counted = target != ABSENT

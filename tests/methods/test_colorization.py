@@ -69,7 +69,8 @@ def test_a_video_of_one_frame_is_named() -> None:
     [
         (SMALL, (1, 8, 8), "1 channel"),
         (SMALL, (3, 9, 8), "cells of 2 x 2"),
-        (SMALL, (3, 480, 854), "smaller size"),
+        (SMALL, (3, 480, 854), "cells, more than"),
+        (SMALL, (3, 200, 200), "pairs of target and reference pixels"),
         (ColorizationConfig(size=(100, 100)), (3, 480, 854), "cells of 8 x 8"),
     ],
 )
@@ -118,8 +119,20 @@ def test_features_do_not_see_color() -> None:
     wanted = method.stage.see(batch["video"])[0]
     nearest = (wanted[..., None] - ladder).abs().argmin(-1).to(torch.uint8)
     bleached = method.encode({**batch, "video": nearest[:, :, None].expand(-1, -1, 3, -1, -1)})
+    swapped = method.encode({**batch, "video": batch["video"].flip(2)})  # blue first: other lightness
     for name, features in method.encode(batch).items():
-        assert torch.allclose(features.pooled, bleached[name].pooled, atol=2e-3), name
+        scale = 0.01 * features.pooled.abs().max()
+        assert (features.pooled - bleached[name].pooled).abs().max() < scale, name
+        assert (features.pooled - swapped[name].pooled).abs().max() > 5 * scale, name
+
+
+@torch.no_grad()
+def test_mixtures_are_whole_in_half_precision() -> None:
+    method = small()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        copied = method.stage.answer(drawn_from(method))
+    assert copied.distribution.dtype == copied.loss.dtype == torch.float32
+    assert torch.allclose(copied.distribution.sum(-1), torch.ones(()), atol=1e-5)
 
 
 def test_some_target_pixels_lose_as_they_do_among_all() -> None:
