@@ -12,7 +12,7 @@ from harness.datasets import SPLITS, SplitName
 from harness.datasets.cache import Materialised
 from harness.datasets.videos import Videos, VideosConfig
 from tests.harness.datasets.own_files import refused, written
-from tests.harness.datasets.video_files import frame, save, save_film, save_frames
+from tests.harness.datasets.video_files import frame, save, save_classes, save_film, save_frames
 
 
 def dataset(path: Path, **config: Any) -> Videos:
@@ -31,14 +31,6 @@ def everything(found: Materialised) -> dict[bytes, int]:
 
 def first_frame(purpose: str) -> bytes:
     return frame(purpose, 0).transpose(2, 0, 1).tobytes()
-
-
-def save_classes(folder: Path, count: int = 10, suffix: str = "") -> Path:
-    """Folders of frames in two classes, each video of its own length."""
-    for name in ("cat", "dog"):
-        for index in range(count):
-            save_frames(folder / name / f"{index:02}", 3 + index % 4, f"{name}{index}{suffix}")
-    return folder
 
 
 def test_folders_of_frames_have_the_class_of_the_folder_around_them(tmp_path: Path) -> None:
