@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,28 @@ pretrain: {steps: 10}
     (refused,) = plan.not_applicable
     assert (refused.dataset, refused.label) == ("corpus", "sdae")
     assert refused.reason == "corpus has no labels: others may be pretrained on it"
+
+
+#: Where the text suite's datasets lie in the real data of development.
+TEXTS = {
+    "wikitext": "wikitext-2",
+    "sst2": "sentence_classification",
+    "cola": "glue/CoLA",
+    "mrpc": "glue/MRPC",
+    "ud": "UD_English-LinES",
+    "xquad": "xquad",
+}
+
+
+def test_the_text_suite_reads_published_tables_and_trains_one_encoder_a_seed(
+    real_data: Callable[[str], Path],
+) -> None:
+    folder = real_data("text_dev") / "text_dev"
+    plan = plan_suite("text", sets=[f"datasets.{name}.config.path={folder / path}" for name, path in TEXTS.items()])
+    assert {cell.dataset_label for cell in plan.cells} >= {"sst2", "cola"}
+    assert "wikitext" not in {cell.dataset_label for cell in plan.cells}
+    trained = {cell.encoder.fingerprint for cell in plan.cells if isinstance(cell.encoder, Pretraining)}
+    assert len(trained) == len({cell.seed for cell in plan.cells if isinstance(cell.encoder, Pretraining)})
 
 
 def test_all_leaves_out_what_needs_a_path(tmp_path: Path) -> None:

@@ -41,9 +41,10 @@ def test_pairs(tmp_path: Path) -> None:
     rows = [(text, f"{text} Indeed!", label) for text, label in reviews()]
     path = save_table(tmp_path / "a.tsv", rows, ("one", "two", "same"))
     config = {"text": "one", "second": "two", "label": "same", "task": "paraphrase"}
-    found = written(dataset(path, **config, metric="f1", classes=("neg", "pos")), tmp_path)
+    found = written(dataset(path, **config, metric="f1", also=("accuracy",), classes=("neg", "pos")), tmp_path)
     assert labelled(found, "paraphrase") == dict(reviews())
-    assert found.tasks["paraphrase"].kind == "pair"
+    task = found.tasks["paraphrase"]
+    assert (task.kind, task.metric, task.also) == ("pair", "f1", ("accuracy",))
     assert every_text(found, "second") == [f"{text} Indeed!" for text in every_text(found)]
 
 
