@@ -145,7 +145,7 @@ def tiles(height: int, width: int, radius: float | None, limit: int, device: tor
 
 
 def _side(height: int, width: int, reach: int, limit: int) -> int:
-    """About the radius, so that half of the pairs or so are needed, or all there is; less if the limit says so."""
+    """Large enough that calls do not cost more than the pairs beyond the radius, which are worked out in vain."""
     side = min(max(8, reach), max(height, width))
 
     def pairs(side: int) -> int:
@@ -179,22 +179,27 @@ class Affinities:
         targets = scored.targets[:, frame, tile.targets]
         keys = scored.keys[:, list(frames)][:, :, self._keys]
         shape = (*targets.shape[:2], *keys.shape[1:3])
-        self.scores = torch.bmm(targets, keys.flatten(1, 2).mT).view(shape)  #: float32 [N, m, frames, n]
+        self._scores = torch.bmm(targets, keys.flatten(1, 2).mT).view(shape)  # [N, m, frames, n]
+        self._distance = tile.distance()
         if radius is not None:
-            self.scores.masked_fill_((tile.distance() > radius * radius)[:, None], -math.inf)
+            self._distance.masked_fill_(self._distance > radius * radius, math.inf)
 
-    def among(self, context: tuple[int, ...]) -> Tensor:
-        """Scores against some of the frames, nearest first: float32 [N, m, frames * n]."""
+    def within(self, context: tuple[int, ...]) -> Tensor:
+        """Scores against some of the frames, nearest first, -inf beyond the radius: float32 [N, m, frames * n]."""
+        outside = self._distance.isinf().repeat(1, len(context))
+        return self._among(context).masked_fill(outside, -math.inf)
+
+    def _among(self, context: tuple[int, ...]) -> Tensor:
         if context == self._frames:
-            return self.scores.flatten(2)
-        return torch.cat([self.scores[:, :, self._frames.index(frame)] for frame in context], -1)
+            return self._scores.flatten(2)
+        return torch.cat([self._scores[:, :, self._frames.index(frame)] for frame in context], -1)
 
     def nearest(self, context: tuple[int, ...], count: int) -> Nearest:
         """The most alike in some of the frames together; of equally alike keys the nearer, in space and in time."""
-        ranks = torch.arange(len(context), device=self.scores.device)
-        far = (self._tile.distance()[:, None] + ranks.square()[:, None]).flatten(1)
+        ranks = torch.arange(len(context), device=self._scores.device)
+        far = (self._distance[:, None] + ranks.square()[:, None]).flatten(1)
         weight = self._scale * (_NEARNESS / self._tile.rim)
-        scores = torch.addcmul(self.among(context), weight[:, None, None], far, value=-1)
+        scores = torch.addcmul(self._among(context), weight[:, None, None], far, value=-1)
         best = scores.topk(min(count, scores.shape[-1]), -1)
         starts = self._cells * torch.tensor(context, device=ranks.device)
         places = (starts[:, None] + self._keys).flatten()

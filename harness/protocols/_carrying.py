@@ -71,7 +71,7 @@ def _carry(
                     weights = torch.softmax(best.scores[..., : rule.top_k] / rule.temperature, -1)
                     new = _gathered(own[videos], best.places[..., : rule.top_k], weights)
                 else:
-                    weights = torch.softmax(affinities.among(context) / rule.temperature, -1)
+                    weights = torch.softmax(affinities.within(context) / rule.temperature, -1)
                     new = torch.bmm(weights, own[videos][:, list(context)][:, :, tile.keys].flatten(1, 2))
                 own[videos, frame, tile.targets] = new
 

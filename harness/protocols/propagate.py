@@ -53,7 +53,7 @@ class PropagateConfig(Settings):
     keep_first: tuple[bool, ...] = (True,)
     top_ks: tuple[int, ...] = (1, 3, 10)
     radii: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
-    val_videos: int = 20
+    val_videos: int = 12
 
     def __post_init__(self) -> None:
         for name in ("dot", "cosine", "euclidean", "top_ks", "radii"):
