@@ -81,6 +81,7 @@ def evaluate(cell: Cell, evaluation: Evaluation, data: Materialised, encodings: 
                     "metric": name,
                     "value": float(metric.compute(answers, truth)),
                     "higher_is_better": metric.higher_is_better,
+                    **({"note": metric.note} if metric.note else {}),
                 }
             )
         selection[representation] = _selection(solutions)
