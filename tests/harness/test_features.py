@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,23 @@ def test_a_protocol_can_train_on_features_and_cannot_spoil_them() -> None:
     assert weight.grad is not None
     mine.zero_()
     assert encodings.under("rest").pooled().sum() == 8
+
+
+class _Rows(Halves):
+    """Its second representation has a place for each number of a row, 10 apart."""
+
+    def encode(self, batch: Batch) -> Mapping[str, Features]:
+        row = batch["row"]
+        return {"whole": Features(row), "each": Features(row, row[..., None], None, 10.0 * torch.arange(row.shape[1]))}
+
+
+def test_only_representations_with_local_features_are_asked_about_places() -> None:
+    encodings = Encodings(_Rows(), rows(torch.arange(6.0).view(2, 3)))
+    assert (encodings.names, encodings.dense) == (("whole", "each"), ("each",))
+    intervals = [np.array([[20, 30], [0, 10]]), np.array([[10, 20]])]
+    intervals[0].flags.writeable = False  # as rows of a file that is mapped into memory
+    found = encodings.at("task", intervals)
+    assert {name: values[:, 0].tolist() for name, values in found.items()} == {"each": [2, 0, 4]}
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
