@@ -19,6 +19,7 @@ SMALL: dict[str, dict[str, int]] = {
     "convex": {"train": 120, "val": 41, "test": 200},
     "rectangles": {"train": 200, "val": 41, "test": 300},
     "scenes": {"train": 120, "val": 41, "test": 200},
+    "sprites": {"train": 64, "val": 41, "test": 80, "frames": 8},
 }
 
 #: Content at `SMALL`. A generator that changes must bump its `version`; then put the new digest here.
@@ -71,7 +72,10 @@ def examples(written: Materialised, split: SplitName) -> set[bytes]:
 
 
 def inputs(written: Materialised, split: SplitName) -> NDArray[Any]:
+    """The main column of images, or of videos of equal length."""
     source = written.split(split).source
+    if source.spec.modality == "video":
+        return np.stack([source.columns["video"].row(place) for place in range(len(source))])
     return source.columns["image"].take(torch.arange(len(source))).numpy()
 
 
@@ -94,12 +98,13 @@ def test_examples_are_as_the_spec_says(dataset: Dataset, written: Materialised) 
         assert source.spec == dataset.spec
         assert (source.groups is not None) == dataset.spec.groups
         assert all(len(column) == len(source) for column in source.columns.values())
+        pixels = inputs(written, split)
+        assert pixels.dtype == np.uint8
+        frames = pixels.shape[1:2] if dataset.spec.modality == "video" else ()
+        assert pixels.shape == (len(source), *frames, *dataset.spec.shape)
         if dataset.spec.modality == "image":
-            images = inputs(written, split)
-            assert images.dtype == np.uint8
-            assert images.shape == (len(source), *dataset.spec.shape)
-            assert images.min() == 0
-            assert images.max() == 255
+            assert pixels.min() == 0
+            assert pixels.max() == 255
 
 
 def test_labels_are_balanced_so_that_chance_is_what_the_task_says(written: Materialised) -> None:
