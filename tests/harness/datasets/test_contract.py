@@ -35,6 +35,7 @@ GOLDEN = {
     "plain_text": "8fdab0dc090535ffab14232087988d11cee7a62aca84f1d3608f4c8d0ac79adf",
     "rectangles": "0f570956757e84f0dd8b8fbb57e5522c31ba562d71c560aa11aa70c8e97698ae",
     "scenes": "feffccfc86b8a81505d8729b6a4884e0690b04e5a89ee663a7ee6a66931d2db3",
+    "sprites": "4ce562369e41512efcb91c4280738e51db60a99cf4deefccb0d11e400a99b14c",
     "squad": "0fbe9fac54e7c5873d3cf02a458d0e2ddf1f47bf8fc6ba54172265974dc7923d",
     "text_table": "fbdd74cff49cb5e6b6968078de63806f9ae8fc40830cd25d9488c306e33c85f9",
     "videos": "a2d9fe472920eb38fd631bd3b586baf553e7106fcff1e6ef827c1a8eb4932696",
