@@ -19,6 +19,7 @@ SMALL: dict[str, dict[str, int]] = {
     "convex": {"train": 120, "val": 41, "test": 200},
     "rectangles": {"train": 200, "val": 41, "test": 300},
     "scenes": {"train": 120, "val": 41, "test": 200},
+    "sprites": {"train": 64, "val": 41, "test": 80, "frames": 8},
 }
 
 #: Content at `SMALL`. A generator that changes must bump its `version`; then put the new digest here.
@@ -34,6 +35,7 @@ GOLDEN = {
     "plain_text": "8fdab0dc090535ffab14232087988d11cee7a62aca84f1d3608f4c8d0ac79adf",
     "rectangles": "0f570956757e84f0dd8b8fbb57e5522c31ba562d71c560aa11aa70c8e97698ae",
     "scenes": "feffccfc86b8a81505d8729b6a4884e0690b04e5a89ee663a7ee6a66931d2db3",
+    "sprites": "4ce562369e41512efcb91c4280738e51db60a99cf4deefccb0d11e400a99b14c",
     "squad": "0fbe9fac54e7c5873d3cf02a458d0e2ddf1f47bf8fc6ba54172265974dc7923d",
     "text_table": "fbdd74cff49cb5e6b6968078de63806f9ae8fc40830cd25d9488c306e33c85f9",
     "videos": "a2d9fe472920eb38fd631bd3b586baf553e7106fcff1e6ef827c1a8eb4932696",
@@ -71,7 +73,10 @@ def examples(written: Materialised, split: SplitName) -> set[bytes]:
 
 
 def inputs(written: Materialised, split: SplitName) -> NDArray[Any]:
+    """The main column of images, or of videos of equal length."""
     source = written.split(split).source
+    if source.spec.modality == "video":
+        return np.stack([source.columns["video"].row(place) for place in range(len(source))])
     return source.columns["image"].take(torch.arange(len(source))).numpy()
 
 
@@ -94,12 +99,13 @@ def test_examples_are_as_the_spec_says(dataset: Dataset, written: Materialised) 
         assert source.spec == dataset.spec
         assert (source.groups is not None) == dataset.spec.groups
         assert all(len(column) == len(source) for column in source.columns.values())
+        pixels = inputs(written, split)
+        assert pixels.dtype == np.uint8
+        frames = pixels.shape[1:2] if dataset.spec.modality == "video" else ()
+        assert pixels.shape == (len(source), *frames, *dataset.spec.shape)
         if dataset.spec.modality == "image":
-            images = inputs(written, split)
-            assert images.dtype == np.uint8
-            assert images.shape == (len(source), *dataset.spec.shape)
-            assert images.min() == 0
-            assert images.max() == 255
+            assert pixels.min() == 0
+            assert pixels.max() == 255
 
 
 def test_labels_are_balanced_so_that_chance_is_what_the_task_says(written: Materialised) -> None:
