@@ -60,7 +60,7 @@ class Grammar(Dataset):
     """
 
     name: ClassVar[str] = "grammar"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     licence: ClassVar[str] = "generated; no rights reserved"
     Config: ClassVar[type[Settings]] = GrammarConfig
     config: GrammarConfig
