@@ -199,37 +199,50 @@ def _nominal(noun: str, plural: bool, dice: Dice) -> Clause:
 
 
 class Deed(NamedTuple):
-    """Who does what. Actor and other are of different number, so that the verb's form tells which of them acts.
+    """Who does what.
 
     Attributes:
-        told: the clause; the other stands in it too, between the actor and the verb or after the verb.
+        told: the clause. Between the actor and the verb stands a noun of the other number: the verb agrees with the
+            actor all the same, and only syntax tells how many act.
+        plural: whether several act.
     """
 
     told: Clause
-    actor: tuple[str, bool]
-    other: tuple[str, bool]
+    plural: bool
     verb: str
 
 
 def deed(world: World, dice: Dice) -> Deed:
-    """One of the document's scenes, simple enough to be told again in short."""
-    actor = _noun(world, world.topic, dice)
-    other = (actor[0], not actor[1])
-    while other[0] == actor[0]:
-        other = (_noun(world, world.topic, dice)[0], not actor[1])
+    """One of the document's scenes, plain enough to be told again in short."""
+    actor, plural = _noun(world, world.topic, dice)
+    other, _ = _noun(world, world.topic, dice)
     verb = _verb(world, world.topic, dice)
-    subject, aside = _noun_phrase(*actor, dice, bare=True), _noun_phrase(*other, dice)
+    whom = _person(world, dice)
     if dice.percent(50):
-        told = tagged(subject, f"{dice.pick(PARTICLES)}/P", aside, _finite(verb, actor[1]), _person(world, dice))
-    else:
-        told = tagged(subject, _finite(verb, actor[1]), aside)
-    return Deed(told, actor, other, verb)
+        whom = _plain_phrase(*_noun(world, world.topic, dice), dice)
+    told = tagged(
+        _plain_phrase(actor, plural, dice),
+        f"{dice.pick(PARTICLES)}/P",
+        _plain_phrase(other, not plural, dice),
+        _finite(verb, plural),
+        whom,
+    )
+    return Deed(told, plural, verb)
 
 
-def in_short(who: tuple[str, bool], verb: str) -> Clause:
-    """That they can do it. The auxiliary has one form for both numbers: the verb says nothing of who it is."""
-    noun, plural = who
-    return tagged(f"the/D {s_form(noun) if plural else noun}/N can/A {verb}/V")
+def in_short(plural: bool, verb: str) -> Clause:
+    """That one can do it, or several. The auxiliary has one form for both: only the pronoun tells how many."""
+    return tagged(f"{'these' if plural else 'this'}/O can/A {verb}/V")
+
+
+def lead_in_short(leader: int, world: World) -> Clause:
+    """Which of the two leads the other."""
+    return tagged("she/O leads/V him/O" if world.people[leader].female else "he/O leads/V her/O")
+
+
+def _plain_phrase(noun: str, plural: bool, dice: Dice) -> Clause:
+    """A noun phrase without "this" and "these", which would be words that a deed shares with its short form."""
+    return tagged(f"{dice.pick(('the', 'the', 'some' if plural else 'that'))}/D", _nominal(noun, plural, dice))
 
 
 def _person(world: World, dice: Dice) -> Clause:

@@ -79,7 +79,7 @@ def _next_sentences(about: World, topic: Topic, dice: Dice) -> list[Sentence]:
     told = fact_clause(fact, about, dice, pronouns=True)
     if form == "deed":
         done = deed(about, dice)
-        return [Sentence(done.told, ".", scene=True), Sentence(in_short(done.actor, done.verb), ".", scene=True)]
+        return [Sentence(done.told, ".", scene=True), Sentence(in_short(done.plural, done.verb), ".", scene=True)]
     if form == "question":
         return [Sentence(question(fact, about, dice)[0], "?"), Sentence(told, ".", (fact,))]
     scene = scene_clause(about, topic, dice)

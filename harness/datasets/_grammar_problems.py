@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from harness.datasets._grammar_clauses import Clause, deed, fact_clause, in_short, question, tagged
+from harness.datasets._grammar_clauses import Clause, deed, fact_clause, in_short, lead_in_short, question, tagged
 from harness.datasets._grammar_dice import Dice
 from harness.datasets._grammar_documents import Document, Sentence
 from harness.datasets._grammar_words import COLOURS, CONJUNCTIONS, MOODS, WEATHERS
 from harness.datasets._grammar_world import Fact, World, altered
 
 RELATIONS = ("entailed", "not entailed")
-DEEDS = 65  # percent of the pairs that are about who acts; the others are about facts
+DEEDS = 70  # percent of the pairs that are about how many act; the others are about facts
 CONTEXT = 3  # sentences in which an answer is looked for
 
 
@@ -39,19 +39,21 @@ def pair(relation: str, about: World, dice: Dice) -> Pair:
 
 
 def _of_deeds(relation: str, about: World, dice: Dice) -> Pair:
-    """Who acts: the head of the subject, whose number the verb has, or another noun."""
+    """Whether one acts or several."""
     done = deed(about, dice)
-    who = done.actor if relation == "entailed" else done.other
-    return Pair(Sentence(done.told, ".").text, Sentence(in_short(who, done.verb), ".").text)
+    plural = done.plural == (relation == "entailed")
+    return Pair(Sentence(done.told, ".").text, Sentence(in_short(plural, done.verb), ".").text)
 
 
 def _of_facts(relation: str, about: World, dice: Dice) -> Pair:
-    """One of the premise's facts, or another value of it. A value that the premise tells in one word, the hypothesis
-    tells in another."""
-    fact = dice.pick(about.facts)
+    """One of the premise's facts, in half of the cases who leads whom; or another value of it. A value that the
+    premise tells in one word, the hypothesis tells in another."""
+    fact = dice.weighted([(one, 4 if one.kind == "leads" else 1) for one in about.facts])
     first = dice.pick([other for other in about.facts if other is not fact])
     told = [fact_clause(one, about, dice) for one in ((first, fact) if dice.percent(50) else (fact, first))]
     claim = fact if relation == "entailed" else altered(fact, dice)
+    if fact.kind == "leads":
+        return Pair(_sentences(told, dice), Sentence(lead_in_short(claim.value, about), ".").text)
     said = {word.text for clause in told for word in clause}
     hypothesis = fact_clause(claim, about, dice, avoid=_unless_all(claim, said), brief=True)
     return Pair(_sentences(told, dice), Sentence(hypothesis, ".").text)

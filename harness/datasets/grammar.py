@@ -38,8 +38,35 @@ class GrammarConfig(Settings):
 
 
 class Grammar(Dataset):
+    """Documents of 6 to 12 sentences, one a line, in lower case, over about 340 words.
+
+    Each tells of a small world: a woman and a man by name, their moods, a thing of theirs and its colour, the weather,
+    who leads whom. These facts hold throughout and are told again and again, in synonyms, with pronouns, actively and
+    passively. Scenes of the document's topic stand between them; their nouns and verbs persist, but now and then they
+    stray to another topic for a while. Verbs agree with the head of their subject across a noun of the other number.
+    Two of five words in labelled sentences can be two parts of speech: "the giant sails" may go on with an object or
+    with another verb, "near" with a noun phrase or not at all, so that one needs what follows.
+
+    Tasks, on examples of their own: part of speech of each word and topic of each sentence (of those with scenes);
+    entailment of a hypothesis about how many act, who leads whom, or another fact; answers to questions as spans of
+    three sentences in a row. In pairs, words that premise and hypothesis share do not depend on the relation.
+
+    All come from documents of their own split. Labelled sentences, pairs, and questions with their contexts are
+    disjoint between splits: a hash of the text says which split may have it. Documents for pretraining are not thinned
+    out so: a short sentence ("it is wet.") may stand in those of several splits, without its label.
+
+    Measured on val at the defaults: the most frequent tag of each word gets .84 of the tags, a linear classifier of
+    bags of words .72 of the topics and .50 of the relations. On draws of the version before, one seed, a linear probe
+    on BERT (3 layers of 96, 1,300 steps of 32 sequences of 40 tokens, no dropout) got .996 of the tags, where
+    untrained it got .84, and .64 of the relations (.58 untrained): mostly of how many act, while the other facts and
+    the next sentence (.64) had hardly been learnt by then.
+
+    The ceilings are 1: a parser that knows the forms and clauses reads every sentence in one way alone, and from it
+    every relation follows (tests/harness/datasets/grammar_reading.py).
+    """
+
     name: ClassVar[str] = "grammar"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     licence: ClassVar[str] = "generated; no rights reserved"
     Config: ClassVar[type[Settings]] = GrammarConfig
     config: GrammarConfig
@@ -57,7 +84,7 @@ class Grammar(Dataset):
                 kind="position",
                 metric="position_accuracy",
                 classes=TAGS,
-                chance=0.25,
+                chance=0.23,
                 examples="sentences",
             ),
             Task(

@@ -22,6 +22,7 @@ TAG = {
     "w": "adverb",
     "O": "pronoun",
     "q": "pronoun",
+    "p": "pronoun",
     "E": "name",
     "C": "conjunction",
 }
@@ -86,6 +87,7 @@ def _lexicon() -> dict[str, str]:
     add("D", _split("the this that these some his her which"))
     add("O", _split("she he it her him"))
     add("q", ["who"])
+    add("p", ["this", "these"])
     add("w", ["how"])
     add("E", [*FEMALE, *MALE])
     add("P", _split("near inside around behind below past before after until of to by"))
@@ -107,20 +109,20 @@ _WHERE = "(R|PDn)?"
 _REST = f"({_PHRASE}{_WHERE}|O{_WHERE}|[OE]{_WHERE}|{_WHERE}|J)"
 _SINGULAR = f"((E|O|DJ?n)(P{_PHRASE})?(v{_REST}|aJ)|[EO]axP[EO](PDn)?|[EO]vE(PDn)?|DnPEaJ)"
 _PLURAL = f"(D?J?N(P{_PHRASE})?(V{_REST}|bJ))"
-_CLAUSE = f"({_SINGULAR}|{_PLURAL}|DJ?[nN]mV)"
+_CLAUSE = f"({_SINGULAR}|{_PLURAL}|pmV)"
 _STATEMENT = re.compile(f"{_CLAUSE}(C{_CLAUSE})?")
 _QUESTION = re.compile("wsEi|qaJ|DnaDn|waDn|qvE")
 
 
 def readings(text: str) -> list[tuple[str, ...]]:
     """All ways to read a sentence, as a part of speech for each word; its verbs agree with their subjects in each."""
+    return sorted({tuple(TAG[letter] for letter in letters) for letters in _parses(text)})
+
+
+def _parses(text: str) -> set[str]:
     words, grammar = text[:-1].split(" "), _QUESTION if text.endswith("?") else _STATEMENT
-    found = {
-        "".join(letters)
-        for letters in product(*(LEXICON[word] for word in words))
-        if grammar.fullmatch("".join(letters))
-    }
-    return sorted({tuple(TAG[letter] for letter in letters) for letters in found})
+    combined = ("".join(letters) for letters in product(*(LEXICON[word] for word in words)))
+    return {letters for letters in combined if grammar.fullmatch(letters)}
 
 
 class Claim(NamedTuple):
@@ -158,22 +160,24 @@ def _claim(clause: str) -> set[Claim]:
             continue
         of, value = match["of"], match["value"]
         if kind == "follows" and {of, value} <= {*FEMALE, *MALE}:
-            found.add(Claim(kind, "who", f"{of} {value}"))
+            found.add(Claim(kind, of, value))
         if (kind, value) in _VALUE:
             found.add(Claim(kind, "day" if kind == "weather" else of, _VALUE[kind, value]))
     return found
 
 
 def entails(premise: str, hypothesis: str) -> bool:
-    """By the facts told, or by who acts: the first noun of the only reading."""
-    deed = re.fullmatch(r"the (\w+) can (\w+)\.", hypothesis)
+    """By how many act, who leads whom, or another fact told."""
+    deed = re.fullmatch(r"(this|these) can (\w+)\.", hypothesis)
     if deed is not None:
-        (tags,) = readings(premise)
-        words = premise[:-1].split(" ")
-        assert deed[1] in {word for word, tag in zip(words, tags, strict=True) if tag == "noun"}
-        acting = {word for word, tag in zip(words, tags, strict=True) if tag == "verb"}
-        assert acting <= {deed[2], _s(deed[2])}
-        return words[tags.index("noun")] == deed[1]
+        (letters,) = _parses(premise)
+        place = re.search("[vV]", letters)
+        assert place is not None
+        assert premise[:-1].split(" ")[place.start()] in {deed[2], _s(deed[2])}
+        return (letters[place.start()] == "V") == (deed[1] == "these")
+    if hypothesis in ("she leads him.", "he leads her."):
+        (led,) = {claim.of for claim in claims(premise) if claim.kind == "follows"}
+        return (led in MALE) == (hypothesis == "she leads him.")
     (claim,) = claims(hypothesis)
     told = {other.value for other in claims(premise) if (other.kind, other.of) == (claim.kind, claim.of)}
     assert told, (premise, hypothesis)
