@@ -14,7 +14,8 @@ import methods
 from harness import preview
 from harness.store import Store
 from tests.harness.command_line import harness
-from tests.harness.datasets.own_files import images, labels, save_classes, save_idx, save_parquet
+from tests.harness.datasets import own_texts
+from tests.harness.datasets.own_files import WRITTEN, images, labels, save_classes, save_idx, save_parquet
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -92,14 +93,14 @@ def test_the_command_does_what_the_readme_says(command: str, folder: Path, monke
 
 
 def test_the_suite_can_be_planned(tmp_path: Path) -> None:
-    suite, _ = blocks("yaml")
+    suite, *_ = blocks("yaml")
     (tmp_path / "mine.yaml").write_text(suite)
     answer = harness("plan", str(tmp_path / "mine.yaml"), "--store", str(tmp_path / "runs"))
     assert (answer.code, answer.err) == (0, "")
 
 
 def test_the_suite_of_own_images_can_be_planned(tmp_path: Path) -> None:
-    _, suite = blocks("yaml")
+    _, suite, _ = blocks("yaml")
     (tmp_path / "own.yaml").write_text(suite)
     data = tmp_path / "data"
     save_idx(data / "mnist" / "train-images-idx3-ubyte.gz", images())
@@ -111,6 +112,22 @@ def test_the_suite_of_own_images_can_be_planned(tmp_path: Path) -> None:
     assert (answer.code, answer.err) == (0, "")
     for name in ("mnist", "pets", "scans", "birds"):
         assert f"sdae/{name}/2" in answer.out
+
+
+def test_the_suite_of_own_videos_and_texts_can_be_planned(tmp_path: Path) -> None:
+    _, _, suite = blocks("yaml")
+    (tmp_path / "own.yaml").write_text(suite)
+    data = tmp_path / "data"
+    places = {"davis": "DAVIS", "videos": "clips", "plain_text": "corpus", "conllu": "UD", "squad": "squad"}
+    for name, place in places.items():
+        (data / place).mkdir(parents=True)
+        WRITTEN[name](data / place)
+    reviews = "".join(f'"{text} {number}",{number % 5}\n' for number, (text, _) in enumerate(own_texts.reviews()))
+    (data / "reviews.csv").write_text(f"body,stars\n{reviews}", encoding="utf-8")
+    answer = harness("plan", str(tmp_path / "own.yaml"), "--store", str(tmp_path / "runs"))
+    assert (answer.code, answer.err) == (0, "")
+    for cell in ("colorization/davis", "colorization/videos", "bert/reviews", "bert/treebank", "bert/squad"):
+        assert f"{cell}/0" in answer.out
 
 
 def test_a_method_is_one_file_more(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
