@@ -105,7 +105,7 @@ def _interpolation(centers: Tensor, at: Tensor) -> Tensor:
     if len(centers) == 1:
         return at.new_ones(len(at), 1)
     at = at.clamp(centers[0], centers[-1])
-    right = torch.searchsorted(centers, at).clamp(1, len(centers) - 1)
+    right = torch.searchsorted(centers.contiguous(), at.contiguous()).clamp(1, len(centers) - 1)
     share = (at - centers[right - 1]) / (centers[right] - centers[right - 1])
     weights = at.new_zeros(len(at), len(centers))
     weights.scatter_(1, right[:, None] - 1, 1 - share[:, None])
