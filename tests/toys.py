@@ -104,10 +104,12 @@ def toy_sources(size: int = 48, seed: int = 0) -> Iterator[ToySource]:
 
 
 def _colored_videos(size: int, seed: int) -> ToySource:
-    """Coloured blocks that slide to the right."""
+    """Coloured blocks that slide to the right. Their grain keeps pixels from being exactly alike: where hundreds of
+    them switch a rectifier at once, a last digit decides how training goes on."""
     rng = np.random.default_rng(seed)
-    blocks = rng.integers(0, 256, (size, 3, 6, 6), dtype=np.uint8).repeat(8, axis=2).repeat(8, axis=3)
-    rows = [np.stack([np.roll(block, 2 * t, axis=-1) for t in range(rng.integers(4, 8))]) for block in blocks]
+    blocks = rng.integers(16, 240, (size, 3, 6, 6)).repeat(8, axis=2).repeat(8, axis=3)
+    grained = (blocks + rng.integers(-16, 17, blocks.shape)).astype(np.uint8)
+    rows = [np.stack([np.roll(block, 2 * t, axis=-1) for t in range(rng.integers(4, 8))]) for block in grained]
     return ToySource(Spec(modality="video", shape=(3, 48, 48), size=size), {"video": ToyColumn(rows)})
 
 

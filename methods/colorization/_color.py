@@ -24,9 +24,9 @@ _KNEE, _SLOPE = (6 / 29) ** 3, (29 / 6) ** 2 / 3
 def lab(rgb: Tensor) -> Tensor:
     """sRGB, red first, in [0, 1] -> Lab under D65: [..., 3, H, W] -> the same."""
     linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    matrix = _relative(rgb)
-    f = _compress(torch.einsum("xc,...chw->...xhw", matrix, linear))
-    x, y, z = f.unbind(-3)
+    red, green, blue = linear.unbind(-3)
+    # not as a matrix product, whose rounding depends on the size of the batch: see `nearest` in _palette.py
+    x, y, z = (_compress(red * to_r + green * to_g + blue * to_b) for to_r, to_g, to_b in _relative(rgb).tolist())
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=-3)
 
 

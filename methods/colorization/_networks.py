@@ -82,18 +82,20 @@ class _ChannelsLast(nn.Module):
 def _small(dimensions: int) -> Embedder:
     """Ours: five convolutions. An even kernel puts the middle of what a position sees on the middle of its cell.
 
-    It starts as He et al. (ICCV 2015) have it for rectifiers; from torch's smaller weights it learns more slowly.
+    It starts as He et al. (ICCV 2015) have it; from torch's smaller weights it learns more slowly. Its units are smooth:
+    where a rectifier switches by a last digit, Adam makes of it another training within ten steps, and runs on one rank
+    and on two would part.
     """
     trunk = nn.Sequential(
         nn.Conv2d(1, 32, 4, 2, 1),
         _ChannelsLast(),
-        nn.ReLU(inplace=True),
+        nn.SiLU(inplace=True),
         nn.Conv2d(32, 32, 3, 1, 1),
-        nn.ReLU(inplace=True),
+        nn.SiLU(inplace=True),
         nn.Conv2d(32, 64, 3, 1, 1),
-        nn.ReLU(inplace=True),
+        nn.SiLU(inplace=True),
     )
-    head = EachFrame(nn.Conv2d(66, 64, 3, 1, 1), nn.ReLU(inplace=True), nn.Conv2d(64, dimensions, 3, 1, 1))
+    head = EachFrame(nn.Conv2d(66, 64, 3, 1, 1), nn.SiLU(inplace=True), nn.Conv2d(64, dimensions, 3, 1, 1))
     for module in (*trunk, *head.layers):
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -46,6 +46,10 @@ def fit_palette(config: ColorizationConfig, cell: int, source: Source, keys: Key
 
 
 def nearest(colors: Tensor, palette: Tensor) -> Tensor:
-    """The entry of the palette nearest to each colour: [..., 2] and [K, 2] -> int64 [...]."""
-    # |c - p|^2 without |c|^2, which is the same for all p
-    return (palette.square().sum(1) - 2 * colors @ palette.t()).argmin(-1)
+    """The entry of the palette nearest to each colour: [..., 2] and [K, 2] -> int64 [...].
+
+    Element by element: a matrix product rounds otherwise in a batch of another size, and now and then that makes a
+    colour another, so that two ranks would not lose as one.
+    """
+    a, b = (colors[..., axis, None] - palette[:, axis] for axis in range(2))
+    return (a * a + b * b).argmin(-1)
