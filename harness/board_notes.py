@@ -11,7 +11,8 @@ from harness.verdicts import shown_name
 
 _TEST_SAMPLE = "* one run: the interval is over the test examples, not over seeds"
 _SUPERVISED = (
-    "supervised: the untrained encoder, fine-tuned on the labels; its rates share the updates of the pretraining"
+    "supervised: the untrained encoder, fine-tuned on the labels; its rates share the updates of the pretraining, or "
+    "what part of them the suite gives"
 )
 
 
@@ -64,7 +65,10 @@ def _marks(group: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 def endnotes(board: Board) -> list[str]:
     """What the whole board says: across datasets, and of pairs that are not on it."""
-    left_out = [f"not applicable: {pair.label} on {pair.dataset}: {pair.reason}" for pair in board.not_applicable]
+    alike: dict[tuple[str, str], list[str]] = {}
+    for pair in board.not_applicable:
+        alike.setdefault((pair.label, pair.reason), []).append(pair.dataset)
+    left_out = [f"not applicable: {label} on {', '.join(on)}: {reason}" for (label, reason), on in alike.items()]
     return [*(f"across datasets: {line}" for line in board.across), *left_out]
 
 

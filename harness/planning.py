@@ -123,6 +123,7 @@ def _matrix(
             if same:
                 report(method.route, f'the same as "{same[0]}" in all that counts; change a setting or remove it')
             trained[method.label] = everything
+            own_labels = supervised(rosters, training, suite.evaluate.supervised)
             pairs.append(
                 Pair(
                     method=method,
@@ -132,7 +133,7 @@ def _matrix(
                     compute=compute,
                     asked=asked,
                     without_method=without_method,
-                    supervised=evaluations(dataset, tasks, supervised(rosters, training), kinds),
+                    supervised=evaluations(dataset, tasks, own_labels, kinds),
                 )
             )
     _check_columns(datasets, report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -169,9 +170,16 @@ def baselines(rosters: Rosters) -> list[ResolvedProtocol]:
     return [ResolvedProtocol.of(kind, kind.Config()) for kind in rosters.protocols.values() if kind.needs == "input"]
 
 
-def supervised(rosters: Rosters, training: Mapping[str, Any]) -> list[ResolvedProtocol]:
-    """What solves the supervised control at the budget of a pretraining (resolved fields of `methods.Training`)."""
-    budget = restore(Training, training)
+def supervised(rosters: Rosters, training: Mapping[str, Any], share: float) -> list[ResolvedProtocol]:
+    """What solves the supervised control at a share of the budget of a pretraining (resolved fields of
+    `methods.Training`)."""
+    whole: Training = restore(Training, training)
+    budget = dataclasses.replace(
+        whole,
+        steps=None if whole.steps is None else math.ceil(whole.steps * share),
+        epochs=None if whole.epochs is None else whole.epochs * share,
+        warmup_steps=int(whole.warmup_steps * share),
+    )
     offered = ((kind, kind.supervised(budget)) for kind in rosters.protocols.values())
     return [ResolvedProtocol.of(kind, config) for kind, config in offered if config is not None]
 

@@ -101,6 +101,7 @@ class Evaluate(Section):
 
     protocols: tuple[ProtocolEntry, ...] = Field(default=(ProtocolEntry(name="linear"),), min_length=1)
     tasks: tuple[str, ...] | None = Field(default=None, min_length=1, description="only these; by default all")
+    supervised: float = Field(default=1.0, gt=0, le=1, description="share of a pretraining's updates for that control")
 
 
 class Exclusion(Section):

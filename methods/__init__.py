@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from methods import _videos as videos
 from methods._keys import Keys
 from methods._method import (
     Batch,
@@ -50,6 +51,7 @@ __all__ = [
     "Training",
     "discover",
     "roster",
+    "videos",
 ]
 
 

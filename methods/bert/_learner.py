@@ -77,6 +77,8 @@ class Bert(Method):
                 "max_length": 40,
                 "deviation": 0.06,
                 "dropout": 0.0,
+                # Wettig et al. (EACL 2023): small models learn more from more predictions. Measured on val of grammar.
+                "selected": 0.4,
             },
             training=training(steps=4000, batch_size=16, learning_rate=2e-3, warmup_steps=100),
         ),
@@ -103,10 +105,10 @@ class Bert(Method):
 
     @classmethod
     def primary(cls, config: BertConfig) -> Mapping[TaskKind, str]:
-        """The last layer but one, which the paper found to tag better than the last; on val of grammar it was so for
-        pairs too."""
+        """The last layer. The paper found the one before to tag a little better; on val of grammar they tag alike, and
+        the last is better for pairs."""
         kinds: tuple[TaskKind, ...] = ("class", "pair", "regression", "position", "span")
-        return dict.fromkeys(kinds, f"layer{max(config.layers - 1, 1)}")
+        return dict.fromkeys(kinds, f"layer{config.layers}")
 
     @classmethod
     def fit(cls, config: BertConfig, source: Source, keys: Keys) -> State:

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from methods._keys import Keys
 from methods._method import Source
+from methods._videos import COLUMN, frames
 from methods.colorization._config import ColorizationConfig
-from methods.videos import COLUMN, frames
 
 
 def clips(source: Source, ids: Tensor, keys: Keys, config: ColorizationConfig) -> Tensor:

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from methods._method import Features
+from methods._videos import centers
 from methods.colorization._color import gray, prepare
 from methods.colorization._config import ColorizationConfig
 from methods.colorization._networks import Embedder
-from methods.videos import centers
 
 #: Pooled features keep so many cells along a side of the frame: embeddings tell places apart by design, and a mean
 #: over the whole frame would say little but where things were on average.

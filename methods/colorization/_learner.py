@@ -23,6 +23,7 @@ from methods._method import (
     TaskKind,
     Training,
 )
+from methods._videos import whole
 from methods.colorization._clips import clips
 from methods.colorization._config import ColorizationConfig
 from methods.colorization._encoding import encode
@@ -30,7 +31,6 @@ from methods.colorization._networks import build_embedder, cell_of, normalised
 from methods.colorization._palette import fit_palette
 from methods.colorization._pictures import draw_gallery
 from methods.colorization._stage import Colorize
-from methods.videos import whole
 
 #: Pairs of target and reference pixels of one clip, at most: a quarter of a gigabyte each time they are held.
 _PAIRS = 1 << 26

@@ -82,9 +82,9 @@ class _ChannelsLast(nn.Module):
 def _small(dimensions: int) -> Embedder:
     """Ours: five convolutions. An even kernel puts the middle of what a position sees on the middle of its cell.
 
-    It starts as He et al. (ICCV 2015) have it; from torch's smaller weights it learns more slowly. Its units are smooth:
-    where a rectifier switches by a last digit, Adam makes of it another training within ten steps, and runs on one rank
-    and on two would part.
+    It starts as He et al. (ICCV 2015) have it; from torch's smaller weights it learns more slowly. Its units are
+    smooth: where a rectifier switches by a last digit, Adam makes of it another training within ten steps, and runs on
+    one rank and on two would part.
     """
     trunk = nn.Sequential(
         nn.Conv2d(1, 32, 4, 2, 1),

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from methods._keys import Keys
 from methods._method import Source
+from methods._videos import frames
 from methods.colorization._clips import require_two_frames
 from methods.colorization._color import chroma, prepare
 from methods.colorization._config import ColorizationConfig
-from methods.videos import frames
 
 #: Frames whose colours are clustered (drawn with replacement), cells of each, and frames read at a time.
 _FRAMES, _CELLS, _PIECE = 1024, 64, 32

@@ -23,7 +23,7 @@ def any_still(source: Source, ids: Tensor, keys: Keys) -> Tensor:
 
 
 def whole(source: Source, ids: Tensor) -> Batch:
-    """Whole examples: `image` uint8 [N, C, H, W], or those of `methods.videos.whole`."""
+    """Whole examples: `image` uint8 [N, C, H, W], or those of `methods._videos.whole`."""
     return (
         {"image": source.columns["image"].take(ids)} if source.spec.modality == "image" else videos.whole(source, ids)
     )

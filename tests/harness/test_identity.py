@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from harness.identity import IDENTITY_VERSION, canonical, canonical_text, fingerprint
 from harness.plan import Cell, DatasetChoice, Evaluation, Initialisation, Plan, Pretraining
 from harness.suite import Suite
-from tests.harness.planning_toys import ROSTERS, Coder, planned, trained
+from tests.harness.planning_toys import CONTROLLED, ROSTERS, Coder, planned, trained
 
 DATASET = DatasetChoice(name="boxes", version=3, config={"size": 100}, content={"digest": "abc"})
 START = Initialisation(
@@ -164,6 +164,7 @@ IDENTITY: dict[str, tuple[str, set[str]]] = {
     "datasets.pretrain_on.name": ("datasets.blobs.pretrain_on=blobs", EVERYTHING_BUT_RAW),
     "datasets.pretrain_on.config": ("datasets.blobs.pretrain_on.config.size=9", EVERYTHING_BUT_RAW),
     "evaluate.protocols.name": ("evaluate.protocols=[ridge]", {"trained", "untrained", "raw"}),
+    "evaluate.supervised": ("evaluate.supervised=0.5", set()),  # see test_the_budget_of_the_supervised_control
     "evaluate.protocols.config": ("evaluate.protocols.linear.config.points=3", {"trained", "untrained", "raw"}),
     "resources.engine": ("resources.engine=torch", TRAINING),
     "resources.zero": ("resources.zero=1", TRAINING),
@@ -253,6 +254,17 @@ def test_settings_of_identity_change_the_right_fingerprints(tmp_path: Path, sett
     change, touched = IDENTITY[setting]
     before, after = names(planned(tmp_path, BASE)), names(planned(tmp_path, BASE, sets=[change]))
     assert {kind for kind in before if before[kind] != after[kind]} == touched
+
+
+def test_the_budget_of_the_supervised_control_is_its_identity_alone(tmp_path: Path) -> None:
+    def cells(*sets: str) -> dict[str | None, list[list[str]]]:
+        found: dict[str | None, list[list[str]]] = {}
+        for item in planned(tmp_path, BASE, CONTROLLED, sets=sets).cells:
+            found.setdefault(item.control, []).append(list(item.wanted))
+        return found
+
+    before, after = cells(), cells("evaluate.supervised=0.5")
+    assert {control for control in before if before[control] != after[control]} == {"supervised"}
 
 
 @pytest.mark.parametrize("setting", NOT_IDENTITY)
