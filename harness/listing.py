@@ -16,7 +16,7 @@ from methods import roster as method_roster
 _TYPICAL: tuple[Spec, ...] = (
     Spec(modality="image", shape=(1, 28, 28), size=10_000, groups=True),
     Spec(modality="image", shape=(3, 96, 96), size=10_000, groups=True),
-    Spec(modality="video", shape=(8, 3, 64, 64), size=10_000, groups=True),
+    Spec(modality="video", shape=(3, 64, 64), size=10_000, groups=True),
     Spec(modality="audio", shape=(), size=10_000, groups=True),
     Spec(modality="text", shape=(), size=10_000, groups=True),
 )

@@ -26,7 +26,7 @@ methods:
   - {name: sdae, config: {layers: 2, width: 32}}
 datasets: [digits]
 seeds: 2
-pretrain: {steps: 4000, batch_size: 16}
+pretrain: {steps: 2000, batch_size: 16}
 evaluate: {protocols: [{name: linear, config: {points: 2, weakest: 0.01, strongest: 0.1}}]}
 checkpoint: {seconds: 0.1}
 """

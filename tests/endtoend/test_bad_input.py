@@ -16,7 +16,7 @@ from tests.endtoend.running import SUITE
     [
         (SUITE + "methods: [\n", "s.yaml:"),
         (SUITE.replace("seeds: 2", "seeds: many"), "s.yaml:5: seeds: "),
-        (SUITE.replace("steps: 4000", "steps: -1"), "s.yaml:6: pretrain.steps: "),
+        (SUITE.replace("steps: 2000", "steps: -1"), "s.yaml:6: pretrain.steps: "),
         (SUITE.replace("name: sdae", "name: sdea"), 'did you mean "sdae"?'),
         (SUITE.replace("[digits]", "[digit]"), 'did you mean "digits"?'),
         (SUITE.replace("width: 32", "wdth: 32"), 'did you mean "width"?'),
