@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from harness import encoders, metrics, protocols, targets
 from harness.configuration import restore
 from harness.datasets import SplitName, Task
-from harness.datasets.cache import Materialised
+from harness.datasets.cache import Materialised, open_dataset
 from harness.features import Encodings, Positions, Representation
 from harness.folds import Fold, Part, folds_of
-from harness.plan import Cell, Evaluation, Pretraining
+from harness.plan import Baseline, Cell, DatasetChoice, Evaluation, Pretraining
 from harness.protocols import Protocol, Solution, View
 from harness.report.overlays import propagation_panel
 from methods import Keys, Panel, Source
@@ -198,9 +198,19 @@ def _stored(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _transductive(cell: Cell, data: Materialised) -> bool:
-    """Whether pretraining saw the examples that are tested, without their labels: so it is where a dataset without a
-    split serves both, be it under two configurations; and where a dataset says so of its train split."""
-    if not (data.folds or data.transductive) or not isinstance(cell.encoder, Pretraining):
+    """Whether what encodes the tested examples was learned from them too, without their labels: so it is where a
+    dataset without a split serves both, be it under two configurations; and where a dataset says so of its train
+    split."""
+    if isinstance(cell.encoder, Baseline):
+        return bool(data.folds)
+    if not isinstance(cell.encoder, Pretraining):
         return False
     seen, tested = cell.encoder.initialisation.dataset, cell.dataset
-    return (seen.name, seen.version, seen.content) == (tested.name, tested.version, tested.content)
+    if (seen.name, seen.version) != (tested.name, tested.version) or _files(seen) != _files(tested):
+        return False
+    return bool(data.folds) or data.transductive or (seen != tested and open_dataset(seen).transductive)
+
+
+def _files(choice: DatasetChoice) -> Any:
+    """What identifies the files behind a dataset, however they are divided."""
+    return choice.content.get("sha256", choice.content)

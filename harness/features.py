@@ -160,7 +160,7 @@ class Positions:
 
 def batches(source: Source, ids: Tensor, most: int = BATCH) -> Iterator[Tensor]:
     """These examples (int64 [N]) in order, cut so that no batch holds more than `most` of them, nor more than `VALUES`
-    stored values unless it is of one example."""
+    stored values unless it is of one example, shorter ones filled up to the longest."""
     if not len(ids):
         return
     size = math.prod(source.spec.shape)
@@ -168,12 +168,12 @@ def batches(source: Source, ids: Tensor, most: int = BATCH) -> Iterator[Tensor]:
         yield from torch.split(ids, max(min(most, VALUES // size), 1))
         return
     lengths = (source.columns[source.spec.modality].lengths(ids) * size).tolist()
-    begin, held = 0, 0
+    begin, longest = 0, 0
     for place, length in enumerate(lengths):
-        if place > begin and (place - begin == most or held + length > VALUES):
+        longest = max(longest, length)
+        if place > begin and (place - begin == most or (place - begin + 1) * longest > VALUES):
             yield ids[begin:place]
-            begin, held = place, 0
-        held += length
+            begin, longest = place, length
     yield ids[begin:]
 
 

@@ -58,11 +58,12 @@ class Grammar(Dataset):
     Measured on val at the defaults: the most frequent tag of each word gets .84 of the tags, a linear classifier of
     bags of words .72 of the topics and .50 of the relations. On draws of the version before, one seed, a linear probe
     on BERT (3 layers of 96, 1,300 steps of 32 sequences of 40 tokens, no dropout) got .996 of the tags, where
-    untrained it got .84, and .64 of the relations (.58 untrained): mostly of how many act, while the other facts and
-    the next sentence (.64) had hardly been learnt by then.
+    untrained it got .84, and .64 of the relations (.58 untrained): mostly of how many act, while the other facts had
+    hardly been learnt by then.
 
-    The ceilings are 1: a parser that knows the forms and clauses reads every sentence in one way alone, and from it
-    every relation follows (tests/harness/datasets/grammar_reading.py).
+    The ceilings of tags, relations and answers are 1: a parser that knows the forms and clauses reads every sentence in one way alone, and from it
+    every relation follows (tests/harness/datasets/grammar_reading.py). Not so for topics: a label is the document's
+    topic, and about one sentence in five tells of another one for a while, or of none.
     """
 
     name: ClassVar[str] = "grammar"

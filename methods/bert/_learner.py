@@ -107,7 +107,9 @@ class Bert(Method):
     def primary(cls, config: BertConfig) -> Mapping[TaskKind, str]:
         """The last layer. The paper found the one before to tag a little better; on val of grammar they tag alike, and
         the last is better for pairs."""
-        kinds: tuple[TaskKind, ...] = ("class", "pair", "regression", "position", "span")
+        kinds: tuple[TaskKind, ...] = ("class", "pair", "regression", "position")
+        if config.direction == "bidirectional":  # else no token of a text would see the question behind it
+            kinds = (*kinds, "span")
         return dict.fromkeys(kinds, f"layer{config.layers}")
 
     @classmethod

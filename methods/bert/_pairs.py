@@ -47,7 +47,7 @@ def _pair(corpus: Corpus, document: int, dice: Sequence[float], config: BertConf
     if config.nsp and len(corpus.filled) < 2:
         label = UNASKED
     elif config.nsp and dice[4] < 0.5:
-        second, label = _elsewhere(corpus, document, stop - cut, max(aim - len(first), 1), dice[5], dice[7]), ELSEWHERE
+        second, label = _elsewhere(corpus, document, len(second), dice[5], dice[7]), ELSEWHERE
     kept = shared(len(first), len(second), most)
     return Pair(_cut(first, kept[0], dice[6]), _cut(second, kept[1], dice[8]), label)
 
@@ -63,17 +63,19 @@ def _chunk(corpus: Corpus, document: int, aim: int, die: float) -> tuple[int, in
     return begin + start, begin + min(max(stop, start + 2), end - begin)
 
 
-def _elsewhere(corpus: Corpus, document: int, count: int, room: int, which: float, where: float) -> _Tokens:
-    """At most `count` sentences in a row from another document, and no more than it takes to fill `room` tokens."""
+def _elsewhere(corpus: Corpus, document: int, room: int, which: float, where: float) -> _Tokens:
+    """Sentences in a row from another document, enough of them for `room` tokens if it has so many: as long as what
+    they stand for, since else the length would tell that they do."""
     others = corpus.filled
     own = int(np.searchsorted(others, document))
     pick = int(which * (len(others) - 1))
     other = int(others[pick + (pick >= own)])
     begin, end = int(corpus.documents[other]), int(corpus.documents[other + 1])
-    start = begin + int(where * max(end - begin - count + 1, 1))
-    stop = min(start + count, end)
-    full = int(np.searchsorted(corpus.sentences[start : stop + 1], corpus.sentences[start] + room))
-    return corpus.piece(start, min(start + max(full, 1), stop))
+    bounds = corpus.sentences[begin : end + 1]
+    last = int(np.searchsorted(bounds, bounds[-1] - room, side="right")) - 1  # the last start with enough behind it
+    start = min(int(where * (max(last, 0) + 1)), end - begin - 1)
+    full = int(np.searchsorted(bounds, bounds[start] + room))
+    return corpus.piece(begin + start, begin + min(max(full, start + 1), end - begin))
 
 
 def _cut(tokens: _Tokens, length: int, die: float) -> _Tokens:
