@@ -61,9 +61,9 @@ class Grammar(Dataset):
     untrained it got .84, and .64 of the relations (.58 untrained): mostly of how many act, while the other facts had
     hardly been learnt by then.
 
-    The ceilings of tags, relations and answers are 1: a parser that knows the forms and clauses reads every sentence in one way alone, and from it
-    every relation follows (tests/harness/datasets/grammar_reading.py). Not so for topics: a label is the document's
-    topic, and about one sentence in five tells of another one for a while, or of none.
+    The ceilings of tags, relations and answers are 1: a parser that knows the forms and clauses reads every sentence in
+    one way alone, and from it every relation follows (tests/harness/datasets/grammar_reading.py). Not so for topics: a
+    label is the document's topic, and about one sentence in five tells of another one for a while, or of none.
     """
 
     name: ClassVar[str] = "grammar"

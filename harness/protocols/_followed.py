@@ -64,7 +64,7 @@ class Keypoints(Followed):
         return None if given[:, 2].any() else "no keypoint is visible in its first frame"
 
     def start(self, given: NDArray[Any], grid: LabelGrid) -> Tensor:
-        points = torch.from_numpy(given).to(grid.rows)
+        points = torch.tensor(given).to(grid.rows)
         return grid.points(points[:, :2]) * (points[:, 2] > 0)
 
     def read(self, labels: Tensor, given: NDArray[Any], grid: LabelGrid) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from harness.baselines.raw import RawInput
 from harness.datasets import SplitName
 from harness.datasets.cache import Materialised
 from harness.features import Encodings
-from harness.plan import Cell, DatasetChoice, Evaluation, Initialisation, Pretraining
+from harness.plan import Baseline, Cell, DatasetChoice, Evaluation, Initialisation, Pretraining
 from harness.protocols import Protocol, Solution, View
 from methods import Keys, Settings
 from tests.harness.test_folds import SIZE, pool
@@ -104,6 +104,7 @@ def test_pretraining_on_what_is_tested_is_told(tmp_path: Path, reader: type[Read
     assert not told(Pretraining(initialisation=elsewhere, training={}, compute={}))
     assert not told(start)
     assert not told(None)
+    assert told(Baseline(baseline="tfidf", version=1)), "its vocabulary has seen every fold"
 
 
 def test_a_baseline_is_asked_once_and_touches_no_features(

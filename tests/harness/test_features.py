@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from harness import features
 from harness.features import Encodings, NotFiniteError, batches, device_of, to_device
-from methods import Batch, Features, Source
+from methods import Batch, Features, Source, Spec
 from tests.harness.feature_sources import rows
+from tests.toys import ToyColumn, ToySource
 
 SIZE = 2 * features.BATCH + 7
 
@@ -82,6 +83,13 @@ def test_batches_are_all_ids_once(count: int) -> None:
     parts = list(batches(rows(torch.zeros(count, 2)), torch.arange(count)))
     assert [index for part in parts for index in part.tolist()] == list(range(count))
     assert all(0 < len(part) <= features.BATCH for part in parts)
+
+
+def test_a_batch_filled_up_to_its_longest_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "VALUES", 60)
+    texts = [np.zeros(length, np.uint8) for length in (2, 2, 30, 1, 1, 70, 1)]
+    source = ToySource(Spec(modality="text", shape=(), size=7), {"text": ToyColumn(texts)})
+    assert [part.tolist() for part in batches(source, torch.arange(7))] == [[0, 1], [2, 3], [4], [5], [6]]
 
 
 def test_only_tensors_move() -> None:

@@ -66,6 +66,18 @@ def test_length_does_not_tell_whether_the_second_piece_follows() -> None:
     assert {len(pair.first) + len(pair.second) for pair in found if pair.second is not None} == {24}
 
 
+def test_sequences_without_room_are_filled_alike() -> None:
+    dice = np.random.default_rng(0)
+    corpus = numbered_corpus([dice.integers(2, 7, dice.integers(4, 10)).tolist() for _ in range(60)])
+    found = [pair for _, pair in pairs(corpus, tiny(max_length=28, short_sequences=0.0), 60)]
+    full = {
+        label: np.mean([len(p.first) + len(p.second) == 25 for p in found if p.second is not None and p.label == label])
+        for label in (NEXT, ELSEWHERE)
+    }
+    assert 0.5 < full[NEXT] < 0.9
+    assert abs(full[NEXT] - full[ELSEWHERE]) < 0.06, ".18 where sentences from elsewhere are cut by their number too"
+
+
 def test_sequences_are_as_long_as_they_may_be_but_for_the_short_ones() -> None:
     corpus = numbered_corpus([[5] * 100 for _ in range(20)])
     full = [p for _, p in pairs(corpus, tiny(max_length=64, nsp=False, short_sequences=0.0), 20)]
