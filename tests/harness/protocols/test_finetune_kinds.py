@@ -89,7 +89,9 @@ def test_the_supervised_control_solves_it(kind: str) -> None:
     assert isinstance(problem.view.encoder, Words if kind == "position" else JoinedModule)
 
 
-def _first_losses(problem: Problem, loss: Callable[[Mapping[str, Features], torch.nn.Linear, Tensor], Tensor]) -> None:
+def _assert_equal_losses(
+    problem: Problem, loss: Callable[[Mapping[str, Features], torch.nn.Linear, Tensor], Tensor]
+) -> None:
     """The first looks at the training loss against a plain loop, whose loss is told for the examples at `ids`."""
     view = problem.view
     solution = _solve(problem, steps=6, epochs=None, check_every=1e-9, learning_rates=(0.1,), optimizer="sgd")
@@ -125,7 +127,7 @@ def test_positions_equal_a_plain_loop() -> None:
         rows = [local[place, : lengths[index]] for place, index in enumerate(ids.tolist())]  # every word has a label
         return functional.cross_entropy(head(torch.cat(rows)), torch.cat([targets[index] for index in ids.tolist()]))
 
-    _first_losses(problem, loss)
+    _assert_equal_losses(problem, loss)
 
 
 def test_values_equal_a_plain_loop() -> None:
@@ -136,7 +138,7 @@ def test_values_equal_a_plain_loop() -> None:
     def loss(found: Mapping[str, Features], head: torch.nn.Linear, ids: Tensor) -> Tensor:
         return (head(found["bag"].pooled)[:, 0] - scaled[ids]).square().mean()
 
-    _first_losses(problem, loss)
+    _assert_equal_losses(problem, loss)
 
 
 def test_spans_equal_a_plain_loop() -> None:
@@ -155,7 +157,7 @@ def test_spans_equal_a_plain_loop() -> None:
             total = total - functional.log_softmax(scores, 0)[token].sum()  # of one token: it begins and ends there
         return total / len(ids)
 
-    _first_losses(problem, loss)
+    _assert_equal_losses(problem, loss)
 
 
 def test_a_batch_without_labelled_positions_does_no_harm() -> None:
