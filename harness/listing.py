@@ -17,7 +17,7 @@ _TYPICAL: tuple[Spec, ...] = (
     Spec(modality="image", shape=(1, 28, 28), size=10_000, groups=True),
     Spec(modality="image", shape=(3, 96, 96), size=10_000, groups=True),
     Spec(modality="video", shape=(3, 64, 64), size=10_000, groups=True),
-    Spec(modality="audio", shape=(), size=10_000, groups=True),
+    Spec(modality="audio", shape=(), size=10_000, groups=True, rate=16_000),
     Spec(modality="text", shape=(), size=10_000, groups=True),
 )
 

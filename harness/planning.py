@@ -173,7 +173,8 @@ def _tasks(suite: Suite, dataset: ResolvedDataset) -> tuple[str, ...]:
 
 
 def _form(spec: Spec) -> str:
-    return f"{spec.modality} {list(spec.shape)}"
+    rate = f" at {spec.rate} Hz" if spec.rate else ""
+    return f"{spec.modality} {list(spec.shape)}{rate}"
 
 
 def _compute(suite: Suite, method: ResolvedMethod) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from methods import _audio as audio
 from methods import _videos as videos
 from methods._keys import Keys
 from methods._method import (
@@ -49,6 +50,7 @@ __all__ = [
     "TaskKind",
     "TextPanel",
     "Training",
+    "audio",
     "discover",
     "roster",
     "videos",

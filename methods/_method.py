@@ -43,16 +43,18 @@ class Spec:
 
     Attributes:
         modality: what an example is.
-        shape: of one example as stored, without ragged axes: image [C, H, W], video [C, H, W] a frame, audio [] or [C],
+        shape: of one example as stored, without ragged axes: image [C, H, W], video [C, H, W] a frame, audio [],
             text [].
         size: examples in the training split.
         groups: whether examples carry opaque groups (speaker, document).
+        rate: samples a second of audio; 0 for other modalities.
     """
 
     modality: Modality
     shape: tuple[int, ...]
     size: int
     groups: bool = False
+    rate: int = 0
 
 
 class Column(Protocol):
@@ -82,7 +84,8 @@ class Source(Protocol):
 
     image: uint8 [C, H, W]. video: rows uint8 [T, C, H, W], T at least 2, perhaps of different length: read them with
     `lengths`, `row` and `windows`. text: UTF-8 bytes of a document, one sentence a line; examples that are pairs have a
-    second text in the column `second`. audio: float32 samples.
+    second text in the column `second`. audio: rows of float32 samples in [-1, 1], of different length: one channel, at
+    `Spec.rate` samples a second; read them as videos.
     """
 
     @property

@@ -88,8 +88,8 @@ def toy_source(modality: Modality, size: int = 48, seed: int = 0) -> ToySource:
             rows = [np.frombuffer(_document(rng).encode(), dtype=np.uint8).copy() for _ in range(size)]
             return ToySource(Spec(modality=modality, shape=(), size=size), {"text": ToyColumn(rows)})
         case "audio":
-            rows = [rng.normal(size=rng.integers(40, 80)).astype(np.float32) for _ in range(size)]
-            return ToySource(Spec(modality=modality, shape=(), size=size), {"audio": ToyColumn(rows)})
+            rows = [_tones(rng) for _ in range(size)]
+            return ToySource(Spec(modality=modality, shape=(), size=size, rate=8000), {"audio": ToyColumn(rows)})
 
 
 def toy_sources(size: int = 48, seed: int = 0) -> Iterator[ToySource]:
@@ -111,6 +111,14 @@ def _colored_videos(size: int, seed: int) -> ToySource:
     grained = (blocks + rng.integers(-16, 17, blocks.shape)).astype(np.uint8)
     rows = [np.stack([np.roll(block, 2 * t, axis=-1) for t in range(rng.integers(4, 8))]) for block in grained]
     return ToySource(Spec(modality="video", shape=(3, 48, 48), size=size), {"video": ToyColumn(rows)})
+
+
+def _tones(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Six to ten tones of 40 ms, each of one of four pitches, with some noise."""
+    pitch = rng.choice([200.0, 400.0, 800.0, 1600.0], rng.integers(6, 11)).repeat(320)
+    noise = rng.normal(scale=0.05, size=len(pitch))
+    clean = 0.5 * np.sin(np.cumsum(2 * np.pi * pitch / 8000))
+    return (clean + noise).clip(-1, 1).astype(np.float32)
 
 
 def _document(rng: np.random.Generator) -> str:

@@ -125,7 +125,9 @@ class FolderWriter:
     def _save_rows(self, role: Role, offsets: Role, name: str, rows: Sequence[NDArray[Any]], where: str) -> None:
         if len({(row.dtype, row.shape[1:]) for row in rows}) > 1:
             raise self._error(where, "its rows differ in dtype or in more than their first axis")
-        of_none = np.empty((0, *self._dataset.spec.shape) if name == "video" else 0, np.uint8)
+        of_none = np.empty(
+            (0, *self._dataset.spec.shape) if name == "video" else 0, np.float32 if name == "audio" else np.uint8
+        )
         self._save(role, name, rows if len(rows) else [of_none])
         self._save(offsets, name, [np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)])
 
@@ -171,6 +173,12 @@ class FolderWriter:
                 raise self._error(where, f"has frames of {found}, but they must be |u1 {list(spec.shape)}")
         if spec.modality == "text" and (main.name not in ragged or main.dtype != "|u1"):
             raise self._error(where, "must be ragged UTF-8 bytes (uint8)")
+        if spec.modality == "audio" and (main.name not in ragged or main.dtype != "<f4" or len(main.shape) > 1):
+            raise self._error(
+                where, f"is {main.dtype} {list(main.shape)}, but must be ragged rows of samples (float32)"
+            )
+        if spec.modality == "audio" and spec.rate <= 0:
+            raise self._error(where, f"its spec gives a rate of {spec.rate} samples a second")
 
     def _check_rows(self, what: str, rows: int) -> None:
         if self._size is None:

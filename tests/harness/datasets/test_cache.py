@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.datasets import DatasetError, SplitName, Writer
+from harness.datasets import DatasetError, SplitName, Task, Writer
 from harness.datasets.cache import Materialised, default_cache, materialise, open_dataset
 from harness.plan import DatasetChoice
-from methods import Source
+from methods import Source, Spec
 from tests.harness.datasets.toys import SENTENCES, Broken, Documents, ToyConfig
 
 RECTANGLES = DatasetChoice(name="rectangles", version=1, config={"train": 20, "val": 4, "test": 10})
@@ -278,6 +278,45 @@ def test_an_image_column_must_be_as_the_spec_says(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("harness.datasets.rectangles.outlines", lambda boxes, side: np.zeros((len(boxes), side)))
     with pytest.raises(DatasetError, match=r"split 'train', column 'image': is <f8 \[20, 28\], but must be"):
         open_dataset(RECTANGLES, tmp_path)
+
+
+class Sounds(Broken):
+    """Two recordings, where the spec is right but for what a test says."""
+
+    rate = 8000
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(modality="audio", shape=(), size=2, rate=self.rate)
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        return {}
+
+
+def integers(writer: Writer) -> None:
+    writer.ragged("audio", [np.zeros(5, np.int16)] * 2)
+
+
+def stereo(writer: Writer) -> None:
+    writer.ragged("audio", [np.zeros((5, 2), np.float32)] * 2)
+
+
+def not_ragged(writer: Writer) -> None:
+    writer.dense("audio", np.zeros((2, 5), np.float32))
+
+
+@pytest.mark.parametrize("write", [integers, stereo, not_ragged])
+def test_audio_is_rows_of_samples(write: Callable[[Writer], None], tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"column 'audio': is .*, but must be ragged rows of samples \(float32\)"):
+        materialise(Sounds(write), tmp_path)
+
+
+def test_audio_says_its_rate(tmp_path: Path) -> None:
+    sounds = Sounds(lambda writer: writer.ragged("audio", [np.zeros(5, np.float32)] * 2))
+    sounds.rate = 0
+    with pytest.raises(DatasetError, match=r"column 'audio': its spec gives a rate of 0 samples a second"):
+        materialise(sounds, tmp_path)
 
 
 @pytest.mark.parametrize(
