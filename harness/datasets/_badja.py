@@ -72,6 +72,13 @@ def read_joints(path: Path, frames: Sequence[str], size: tuple[int, int]) -> NDA
         out[places[name]] = _scaled(joints[list(JOINTS)], visible[list(JOINTS)] != 0, size, f"{path}, frame {name}")
     if not out[..., 2].any():
         raise DatasetError(f"{path}: no joint is visible in any frame; take the file out")
+    visible = out[..., 2] > 0
+    first = int(visible.any(1).argmax())
+    if not visible[first + 1 :, visible[first]].any():
+        raise DatasetError(
+            f"{path}: no joint that frame {frames[first]} shows, the first with any, is visible in a later one: "
+            "there is nothing to follow; take the file out"
+        )
     return out
 
 

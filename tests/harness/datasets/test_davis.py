@@ -167,6 +167,10 @@ def test_bad_joints_are_refused(tmp_path: Path) -> None:
     assert refused(davis(root, joints="BADJA"), tmp_path, r"camel.json.*00009.*00000 to 00005")
     save_badja(root / "BADJA", "camel", {1: {33: (1080, 5)}})
     assert refused(davis(root, joints="BADJA"), tmp_path, r"camel.json, frame 00001: joint nose.*1080 x 1920")
+    save_badja(root / "BADJA", "camel", {1: {33: (5, 5)}, 3: {8: (5, 5)}})
+    assert refused(davis(root, joints="BADJA"), tmp_path, r"camel.json: no joint that frame 00001 shows.*take the file")
+    save_badja(root / "BADJA", "camel", {1: {33: (5, 5)}})
+    assert refused(davis(root, joints="BADJA"), tmp_path, r"camel.json: no joint that frame 00001 shows.*take the file")
     entries = json.loads(path.read_text())
     entries[0]["joints"] = entries[0]["joints"][:15]
     path.write_text(json.dumps(entries))
