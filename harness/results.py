@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from harness.report.page import BoardRow, BoardSection, Curve, Interval, Page, P
 from harness.store import Store
 from harness.table import tidy
 from harness.wording import difference, duration, number
+
+_NUMBERED = re.compile(r"(.+)_(\d+)")
 
 
 def board_of(store: Store, plan: Plan | None) -> Board:
@@ -154,11 +157,25 @@ def _trained(cell: Cell) -> str | None:
 
 
 def _curves(record: Record) -> Iterator[Curve]:
-    stages: dict[int, list[tuple[float, float]]] = {}
+    """The loss, and the monitors: those whose names differ in a number at the end are members of one quantity."""
+    found: dict[tuple[int, str, str], list[tuple[float, float]]] = {}
     for point in record.result.get("curve", ()):
-        stages.setdefault(point["stage"], []).append((point["step"], point["loss"]))
-    for stage, points in stages.items():
-        yield Curve(dataset=record.dataset, label=record.label, seed=record.seed, stage=stage, points=points)
+        found.setdefault((point["stage"], "loss", ""), []).append((point["step"], point["loss"]))
+        for name, value in point.get("monitors", {}).items():
+            numbered = _NUMBERED.fullmatch(name)
+            quantity, member = numbered.groups() if numbered else (name, "")
+            if value is not None:
+                found.setdefault((point["stage"], quantity, member), []).append((point["step"], value))
+    for (stage, quantity, member), points in found.items():
+        yield Curve(
+            dataset=record.dataset,
+            label=record.label,
+            seed=record.seed,
+            stage=stage,
+            points=points,
+            quantity=quantity,
+            member=member,
+        )
 
 
 def _pictures(store: Store, pretrainings: Sequence[Record], evaluations: Sequence[Record]) -> Iterator[Picture]:

@@ -1,4 +1,5 @@
-"""Learning curves as drawings: one small chart for each dataset, method and stage, its seeds over one another.
+"""Learning curves as drawings: one small chart for each dataset, method and stage, its seeds over one another, and one
+for each quantity that the method had watched.
 
 Losses of different methods, and of different stages of one method, have different units: they never share an axis.
 """
@@ -29,14 +30,21 @@ class Chart:
 
     Attributes:
         stage: its place, from 1, among the `stages` of the method.
-        lines: for each seed the `points` of a polyline.
-        mean: the seeds' mean in the same form; "" unless there are several with the same steps.
+        quantity: "loss", or what else was watched.
+        members: of a quantity with several, the first and the last.
+        lines: for each seed the `points` of a polyline; where there are members, for each of these, the seeds' mean.
+        mean: the seeds' mean in the same form; "" unless there are several with the same steps, or where there are
+            members.
+        first, last: values that the drawing begins and ends with; of members the values at the end, of the first member
+            and of the last.
         x_ticks, y_ticks: (place, text).
         diverged: seeds whose loss was somewhere not finite; such points are left out.
     """
 
     stage: int
     stages: int
+    quantity: str
+    members: Sequence[str]
     lines: Sequence[str]
     mean: str
     x_ticks: Sequence[tuple[float, str]]
@@ -67,41 +75,58 @@ def draw_curves(curves: Iterable[Curve]) -> list[ChartRow]:
 
 
 def _draw_stages(curves: Sequence[Curve]) -> list[Chart]:
-    by_stage = sorted(curves, key=lambda curve: (curve.stage, curve.seed))
-    groups = [list(group) for _, group in groupby(by_stage, key=lambda curve: curve.stage)]
-    charts = (_draw(place, len(groups), group) for place, group in enumerate(groups, start=1))
+    """Losses of all stages, then what else was watched in them."""
+    stages = sorted({curve.stage for curve in curves})
+    quantities = list(dict.fromkeys(["loss", *(curve.quantity for curve in curves)]))
+    ordered = sorted(curves, key=lambda curve: (quantities.index(curve.quantity), curve.stage))
+    charts = (
+        _draw(stages.index(stage) + 1, len(stages), list(group))
+        for (_, stage), group in groupby(ordered, key=lambda curve: (curve.quantity, curve.stage))
+    )
     return [chart for chart in charts if chart is not None]
 
 
 def _draw(stage: int, stages: int, curves: Sequence[Curve]) -> Chart | None:
-    finite = [[(step, loss) for step, loss in curve.points if math.isfinite(loss)] for curve in curves]
-    drawn = [thin(points, _DRAWN_POINTS) for points in finite if points]
-    if not drawn:
+    members = list(dict.fromkeys(curve.member for curve in curves))
+    by_seed = sorted(curves, key=lambda curve: curve.seed)
+    seeds = {member: [_finite(curve) for curve in by_seed if curve.member == member] for member in members}
+    means = {member: _mean(some) for member, some in seeds.items()}
+    first = members[0]
+    lines = seeds[first] if len(members) == 1 else [means[member] or seeds[member][0] for member in members]
+    lines = [points for points in lines if points]
+    if not lines:
         return None
-    losses = sorted(loss for points in drawn for _, loss in points)
-    wide = losses[0] > 0 and losses[-1] / losses[0] > _LOGARITHMIC_FROM
-    y_axis = Axis.around(losses, logarithmic=wide)
+    drawn = [thin(points, _DRAWN_POINTS) for points in lines]
+    values = sorted(value for points in drawn for _, value in points)
+    wide = curves[0].quantity == "loss" and values[0] > 0 and values[-1] / values[0] > _LOGARITHMIC_FROM
+    y_axis = Axis.around(values, logarithmic=wide)
     steps = [step for points in drawn for step, _ in points]
     x_axis = Axis(min(steps), max(steps)) if min(steps) < max(steps) else Axis.around(steps)
 
     def place(points: Points) -> str:
-        return " ".join(f"{_x(x_axis, step):.1f},{_y(y_axis, loss):.1f}" for step, loss in points)
+        return " ".join(f"{_x(x_axis, step):.1f},{_y(y_axis, value):.1f}" for step, value in points)
 
-    mean = _mean(finite)
-    shown = mean or finite[0]
+    mean = means[first] if len(members) == 1 else []
+    shown = mean or lines[0]
     ends = (x_axis.low, x_axis.high) if len(shown) > 1 else (shown[0][0],)
     return Chart(
         stage=stage,
         stages=stages,
+        quantity=curves[0].quantity,
+        members=(members[0], members[-1]) if len(members) > 1 else (),
         lines=[place(points) for points in drawn],
         mean=place(thin(mean, _DRAWN_POINTS)) if mean else "",
         x_ticks=[(_x(x_axis, step), f"{step:,.0f}") for step in ends],
-        y_ticks=[(_y(y_axis, loss), text) for loss, text in y_axis.labels(3)],
-        first=shown[0][1],
-        last=shown[-1][1],
+        y_ticks=[(_y(y_axis, value), text) for value, text in y_axis.labels(3)],
+        first=lines[0][-1][1] if len(members) > 1 else shown[0][1],
+        last=lines[-1][-1][1] if len(members) > 1 else shown[-1][1],
         steps=max(steps),
-        diverged=[curve.seed for curve, points in zip(curves, finite, strict=True) if len(points) < len(curve.points)],
+        diverged=[curve.seed for curve in by_seed if len(_finite(curve)) < len(curve.points)],
     )
+
+
+def _finite(curve: Curve) -> Points:
+    return [(step, value) for step, value in curve.points if math.isfinite(value)]
 
 
 def _x(axis: Axis, step: float) -> float:

@@ -73,13 +73,20 @@ class BoardSection:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """The pretext loss of one cell in one of its stages: (step, loss) pairs in order of steps."""
+    """What was watched of one cell in one of its stages: (step, value) pairs in order of steps.
+
+    Attributes:
+        quantity: "loss", the pretext loss, or a monitor of the method's.
+        member: which one of several alike, such as the steps ahead that an accuracy is of; "" if there is one.
+    """
 
     dataset: str
     label: str
     seed: int
     stage: int
     points: Sequence[tuple[float, float]]
+    quantity: str = "loss"
+    member: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

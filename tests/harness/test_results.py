@@ -92,3 +92,16 @@ def test_markup_in_a_message_stays_text(store: Store) -> None:
     shown = page(store, "good", "broken")
     assert "<script>alert" not in shown
     assert "&lt;script&gt;alert" in shown
+
+
+def test_what_a_method_watched_is_drawn_on_the_page(store: Store) -> None:
+    record = pretraining(cell("good", 0))
+    watched = [
+        {**point, "monitors": {"spread": 0.5 + place, "accuracy_1": 0.4 + place / 2, "accuracy_2": 0.1}}
+        for place, point in enumerate(CURVE)
+    ]
+    store.write(replace(record, result={**record.result, "curve": watched}))
+    store.write(evaluation(cell("good", 0), 0.9))
+    shown = page(store, "good")
+    assert "<figcaption>spread · 0.5 → 1.5</figcaption>" in shown
+    assert "<figcaption>accuracy 1 to 2, at the end · 0.9 → 0.1</figcaption>" in shown

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,3 +79,26 @@ def test_hundreds_of_cells_stay_small() -> None:
     points = [(float(step), 1.0 / (1 + step)) for step in range(200)]
     rows = draw_curves([curve(points, label=f"m{index}", seed=seed) for index in range(100) for seed in range(5)])
     assert sum(len(line) for row in rows for chart in row.charts for line in chart.lines) < 700_000
+
+
+def test_what_was_watched_is_drawn_beside_the_loss() -> None:
+    points = [(0.0, 2.0), (1.0, 1.0)]
+    watched = [replace(curve(points, seed=seed), quantity="spread") for seed in (0, 1)]
+    (row,) = draw_curves([*watched, curve(points, seed=0), curve(points, seed=1)])
+    assert [chart.quantity for chart in row.charts] == ["loss", "spread"]
+    assert [len(chart.lines) for chart in row.charts] == [2, 2]
+
+
+def test_members_of_one_quantity_share_an_axis_each_a_mean_over_seeds() -> None:
+    ends = {"1": 0.9, "2": 0.5}
+    curves = [
+        replace(curve([(0, 0.1), (1, end + shift)], seed=seed), quantity="accuracy", member=member)
+        for member, end in ends.items()
+        for seed, shift in enumerate((-0.1, 0.1))
+    ]
+    (chart,) = draw_curves(curves)[0].charts
+    assert chart.members == ("1", "2")
+    assert (len(chart.lines), chart.mean) == (2, "")
+    assert (chart.first, chart.last) == (pytest.approx(0.9), pytest.approx(0.5))
+    assert places(chart.lines[0])[0] == places(chart.lines[1])[0]
+    assert places(chart.lines[0])[1][1] < places(chart.lines[1])[1][1]
