@@ -14,7 +14,7 @@ from harness.plan import RAW, Baseline, Cell, Initialisation, Pretraining
 from harness.pretrain import build
 from harness.protocols import Encoder
 from harness.store import Store
-from methods import Method, roster
+from methods import Method, Spec, roster
 
 
 def load(cell: Cell, store: Store, data: Materialised) -> Encoder:
@@ -33,12 +33,12 @@ def load(cell: Cell, store: Store, data: Materialised) -> Encoder:
     return method
 
 
-def primary(cell: Cell, task: Task) -> str:
-    """The representation that is ranked."""
+def primary(cell: Cell, task: Task, spec: Spec) -> str:
+    """The representation that is ranked, on a dataset of this spec."""
     if cell.start is None:
         return _baseline(cell)
     method_class = roster()[cell.start.method]
-    return method_class.primary(restore(method_class.Config, cell.start.config))[task.kind]
+    return method_class.primary(restore(method_class.Config, cell.start.config), spec)[task.kind]
 
 
 def _baseline(cell: Cell) -> str:

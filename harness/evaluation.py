@@ -59,7 +59,7 @@ def evaluate(cell: Cell, evaluation: Evaluation, data: Materialised, encodings: 
     task = data.tasks[evaluation.task]
     protocol_class = protocols.roster()[evaluation.protocol]
     protocol = protocol_class(restore(protocol_class.Config, evaluation.protocol_config))
-    primary = encoders.primary(cell, task)
+    primary = encoders.primary(cell, task, data.spec)
     folds = folds_of(data, task.name)
     scores, selection, warnings = [], {}, []
     predictions, outcomes = Arrays(), Arrays()

@@ -107,7 +107,7 @@ def _matrix(
         without_method = rows_without_method(dataset, tasks, protocols, rosters)
         trained: dict[str, list[Any]] = {}
         for method in methods:
-            kinds = method.kind.primary(method.config)
+            kinds = method.kind.primary(method.config, dataset.judged.spec)
             asked = evaluations(dataset, tasks, protocols, kinds)
             reason = _refusal(suite, method, dataset, asked, protocols)
             if reason is not None:

@@ -250,9 +250,9 @@ class Method(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def primary(cls, config: Any) -> Mapping[TaskKind, str]:
+    def primary(cls, config: Any, spec: Spec) -> Mapping[TaskKind, str]:
         """The representation that is ranked, per kind of task; the others are reported. Tasks of other kinds are not
-        asked of it."""
+        asked of it. `spec` may be one that it does not fit."""
 
     @classmethod
     def fit(cls, config: Any, source: Source, keys: Keys) -> State:

@@ -208,7 +208,7 @@ class StackedDenoisingAutoencoder(Method):
         return f"it learns from images of one size, as in the paper, not from {spec.modality}{audio}"
 
     @classmethod
-    def primary(cls, config: SdaeConfig) -> Mapping[TaskKind, str]:
+    def primary(cls, config: SdaeConfig, spec: Spec) -> Mapping[TaskKind, str]:
         return {"class": f"layer{config.layers}"}
 
     def stages(self) -> Sequence[Denoiser]:

@@ -192,7 +192,7 @@ class Layers(Method):
         return layer
 
     @classmethod
-    def primary(cls, config: ToyConfig) -> Mapping[TaskKind, str]:
+    def primary(cls, config: ToyConfig, spec: Spec) -> Mapping[TaskKind, str]:
         return {"class": "layer2"}
 
     @classmethod
@@ -257,7 +257,7 @@ class Terms(Layers):
         self._stages = [TermsStage(self.trunk, size, config.width)]
 
     @classmethod
-    def primary(cls, config: ToyConfig) -> Mapping[TaskKind, str]:
+    def primary(cls, config: ToyConfig, spec: Spec) -> Mapping[TaskKind, str]:
         return {"class": "trunk"}
 
     def encode(self, batch: Batch) -> Mapping[str, Features]:
@@ -300,7 +300,7 @@ class Frames(Method):
         return None if spec.modality == "video" and spec.shape[0] == 1 else "needs gray videos"
 
     @classmethod
-    def primary(cls, config: ToyConfig) -> Mapping[TaskKind, str]:
+    def primary(cls, config: ToyConfig, spec: Spec) -> Mapping[TaskKind, str]:
         return {"masks": "trunk", "class": "trunk"}
 
     def stages(self) -> Sequence[Stage]:
@@ -362,7 +362,7 @@ class Pairs(Method):
         return None if spec.modality == "text" else "needs text"
 
     @classmethod
-    def primary(cls, config: ToyConfig) -> Mapping[TaskKind, str]:
+    def primary(cls, config: ToyConfig, spec: Spec) -> Mapping[TaskKind, str]:
         return {"class": "bag"}
 
     @classmethod

@@ -104,7 +104,7 @@ class Bert(Method):
         return frozenset({"dropout"}) if config.dropout else frozenset()
 
     @classmethod
-    def primary(cls, config: BertConfig) -> Mapping[TaskKind, str]:
+    def primary(cls, config: BertConfig, spec: Spec) -> Mapping[TaskKind, str]:
         """The last layer. The paper found the one before to tag a little better; on val of grammar they tag alike, and
         the last is better for pairs."""
         kinds: tuple[TaskKind, ...] = ("class", "pair", "regression", "position")

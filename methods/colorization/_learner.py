@@ -99,7 +99,7 @@ class Colorization(Method):
         return frozenset({"batch_statistics"} if normalised(config) else ())
 
     @classmethod
-    def primary(cls, config: ColorizationConfig) -> Mapping[TaskKind, str]:
+    def primary(cls, config: ColorizationConfig, spec: Spec) -> Mapping[TaskKind, str]:
         return {"masks": "embedding", "keypoints": "embedding", "class": "embedding"}
 
     @classmethod

@@ -104,7 +104,7 @@ class ContextPrediction(Method):
         return frozenset({"batch_statistics"})
 
     @classmethod
-    def primary(cls, config: ContextPredictionConfig) -> Mapping[TaskKind, str]:
+    def primary(cls, config: ContextPredictionConfig, spec: Spec) -> Mapping[TaskKind, str]:
         trunk = trunk_name(config)  # dense tasks ask what is where, to the cell: fc6 sees a whole patch at each
         return {"class": "fc6", "masks": trunk, "keypoints": trunk}
 

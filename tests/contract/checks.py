@@ -121,7 +121,9 @@ def encoding_ignores_batch_mates(subject: Subject) -> None:
     with torch.no_grad():
         whole = method.eval().encode(method.examples(subject.source, IDS))
         alone = method.encode(method.examples(subject.source, IDS[2:3]))
-    assert set(method.primary(subject.config).values()) <= set(whole), "a primary representation is not encoded"
+    assert set(method.primary(subject.config, subject.source.spec).values()) <= set(whole), (
+        "a primary representation is not encoded"
+    )
     for name, features in whole.items():
         assert features.pooled.shape[0] == len(IDS), name
         assert features.pooled.ndim == 2, name

@@ -55,7 +55,7 @@ class Coder(Method):
         return None if spec.modality == "image" else f"learns from images, not from {spec.modality}"
 
     @classmethod
-    def primary(cls, config: Any) -> Mapping[TaskKind, str]:
+    def primary(cls, config: Any, spec: Spec) -> Mapping[TaskKind, str]:
         return {"class": "z", "regression": "z"}
 
     def __init__(self, config: Any, spec: Spec, state: Mapping[str, Any]) -> None:

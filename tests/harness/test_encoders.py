@@ -40,7 +40,7 @@ def method_of(cell: Cell, made: Tiny, data: Materialised) -> Method:
 
 def test_raw_input_for_the_raw_control(made: Tiny, data: Materialised) -> None:
     assert isinstance(encoders.load(made.raw, made.store, data), RawInput)
-    assert encoders.primary(made.raw, data.tasks["digit"]) == "raw"
+    assert encoders.primary(made.raw, data.tasks["digit"], data.spec) == "raw"
 
 
 def test_the_twin_has_the_weights_from_which_training_starts(made: Tiny, data: Materialised) -> None:
@@ -62,4 +62,5 @@ def test_the_trained_encoder_has_learned_and_comes_back_the_same(made: Tiny, dat
 
 def test_twin_and_trained_are_ranked_by_the_same_representation(made: Tiny, data: Materialised) -> None:
     task = data.tasks["digit"]
-    assert encoders.primary(made.trained, task) == encoders.primary(made.twin, task) == "layer2"
+    named = [encoders.primary(cell, task, data.spec) for cell in (made.trained, made.twin)]
+    assert named == ["layer2", "layer2"]

@@ -44,4 +44,4 @@ def test_features_of_a_video_are_those_of_its_frames() -> None:
         assert features.mask.all((2, 3)).tolist() == [[True, True, False, False], [True] * 4]
         assert features.centers is not None
         assert features.centers.shape == (4, *local.shape[2:4], 3)
-    assert ContextPrediction.primary(configured())["masks"] in found
+    assert ContextPrediction.primary(configured(), SOURCE.spec)["masks"] in found

@@ -23,7 +23,7 @@ class Toy(Method):
         super().__init__(config, spec, state)
 
     @classmethod
-    def primary(cls, config):
+    def primary(cls, config, spec):
         return {{}}
 
     def stages(self):

@@ -426,7 +426,8 @@ def test_only_images_fit() -> None:
         reason = StackedDenoisingAutoencoder.fits(config, Spec(modality=modality, shape=(), size=9))
         assert reason is not None
         assert modality in reason
-    assert StackedDenoisingAutoencoder.primary(SdaeConfig(layers=2)) == {"class": "layer2"}
+    spec = Spec(modality="image", shape=SHAPE, size=9)
+    assert StackedDenoisingAutoencoder.primary(SdaeConfig(layers=2), spec) == {"class": "layer2"}
 
 
 def test_presets_make_valid_configs() -> None:

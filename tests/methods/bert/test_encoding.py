@@ -141,7 +141,7 @@ def test_gradients_reach_the_embeddings_through_encode() -> None:
 def test_representations_are_those_that_training_shapes(config: dict[str, object], names: list[str]) -> None:
     method, source = tiny_bert(**config)
     assert list(encoded(method, source, [0])) == names
-    assert set(method.primary(method.config).values()) <= set(names)
+    assert set(method.primary(method.config, source.spec).values()) <= set(names)
 
 
 def test_copies_for_fine_tuning_share_what_was_read() -> None:
