@@ -1,0 +1,114 @@
+"""Contrastive predictive coding as a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from methods._keys import Keys
+from methods._method import (
+    Batch,
+    Coupling,
+    Features,
+    Method,
+    Modality,
+    Preset,
+    Settings,
+    Source,
+    Spec,
+    State,
+    TaskKind,
+    Training,
+)
+from methods.cpc._audio import AudioTower
+from methods.cpc._config import CpcConfig
+from methods.cpc._pools import MIXED, SAME_SPEAKER, companions
+from methods.cpc._speakers import SpeakersOf
+from methods.cpc._stage import PRESENT, Predicting, accompanied
+from methods.cpc._tower import Tower
+
+#: What observes each kind of data.
+TOWERS: Mapping[Modality, type[Tower]] = {"audio": AudioTower}
+
+
+class Cpc(Method):
+    """Representations: z, the latents, and c, the contexts; see each domain's tower."""
+
+    name: ClassVar[str] = "cpc"
+    paper: ClassVar[str] = "van den Oord et al., Representation learning with contrastive predictive coding, 2018"
+    version: ClassVar[int] = 1
+    Config: ClassVar[type[Settings]] = CpcConfig
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "small": Preset(
+            config={
+                "audio": {
+                    "rate": 8000,
+                    "kernels": (10, 8, 4, 4),
+                    "strides": (5, 4, 2, 2),
+                    "channels": 64,
+                    "context": 128,
+                    "ahead": 6,
+                    "window": 5120,
+                }
+            },
+            training=Training(steps=400, batch_size=16, optimizer="adam", learning_rate=1e-3),
+        ),
+        "paper": Preset(training=Training(steps=300_000, batch_size=64, optimizer="adam", learning_rate=2e-4)),
+    }
+
+    def __init__(self, config: CpcConfig, spec: Spec, state: State) -> None:
+        super().__init__(config, spec, state)
+        self.config = config
+        self.stage = Predicting(config, TOWERS[spec.modality](config, spec, state))
+        self._speakers = SpeakersOf()
+
+    @classmethod
+    def fits(cls, config: CpcConfig, spec: Spec) -> str | None:
+        tower = TOWERS.get(spec.modality)
+        if tower is None:
+            return f"it predicts {_listed(TOWERS)}, not {spec.modality}"
+        if config.negatives in SAME_SPEAKER and not spec.groups:
+            return (
+                f"negatives: {config.negatives} needs to know which examples share a speaker, and these have no groups"
+            )
+        return tower.fits(config, spec)
+
+    @classmethod
+    def coupling(cls, config: CpcConfig) -> frozenset[Coupling]:
+        return frozenset({"negatives"} if config.negatives in MIXED else ())
+
+    @classmethod
+    def primary(cls, config: CpcConfig, spec: Spec) -> Mapping[TaskKind, str]:
+        tower = TOWERS.get(spec.modality)
+        return {} if tower is None else tower.primary(config)
+
+    @classmethod
+    def fit(cls, config: CpcConfig, source: Source, keys: Keys) -> State:
+        return TOWERS[source.spec.modality].fit(config, source, keys)
+
+    def stages(self) -> Sequence[Predicting]:
+        return [self.stage]
+
+    def sample(self, source: Source, ids: Tensor, keys: Keys) -> Batch:
+        """A sequence of each example, followed, for negatives of the same speaker, by its companions."""
+        count = companions(self.config)
+        if not count:
+            return self.stage.tower.sample(source, ids, keys)
+        others, there = self._speakers(source).others(ids, keys.fold("companions"), count)
+        everyone = torch.cat([ids[:, None], others], dim=1).flatten()
+        present = torch.cat([torch.ones_like(there[:, :1]), there], dim=1)
+        return {**self.stage.tower.sample(source, everyone, accompanied(keys, 1 + count)), PRESENT: present}
+
+    def examples(self, source: Source, ids: Tensor) -> Batch:
+        return self.stage.tower.examples(source, ids)
+
+    def encode(self, batch: Batch) -> Mapping[str, Features]:
+        return self.stage.tower.encode(batch)
+
+
+def _listed(names: Mapping[Modality, object]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
