@@ -114,8 +114,8 @@ def _colored_videos(size: int, seed: int) -> ToySource:
 
 
 def _tones(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Six to ten tones of 40 ms, each of one of four pitches, with some noise."""
-    pitch = rng.choice([200.0, 400.0, 800.0, 1600.0], rng.integers(6, 11)).repeat(320)
+    """Twelve to thirty tones of 40 ms, each of one of four pitches, with some noise."""
+    pitch = rng.choice([200.0, 400.0, 800.0, 1600.0], rng.integers(12, 31)).repeat(320)
     noise = rng.normal(scale=0.05, size=len(pitch))
     clean = 0.5 * np.sin(np.cumsum(2 * np.pi * pitch / 8000))
     return (clean + noise).clip(-1, 1).astype(np.float32)
