@@ -35,18 +35,23 @@ def at_positions(features: Features, intervals: Sequence[NDArray[Any]]) -> Tenso
         if not len(rows):
             continue
         # A copy: rows that are mapped from files are read-only.
-        begins, ends = torch.tensor(rows, dtype=torch.float64, device=local.device).unbind(1)
+        begins, ends = torch.tensor(rows, dtype=torch.float64, device=local.device).T.contiguous()
         found.append(local[index, _nearest(centers[index], real[index].to(local.device), begins, ends)])
     return torch.cat(found) if found else local[:0, 0]
 
 
 def _nearest(centers: Tensor, real: Tensor, begins: Tensor, ends: Tensor) -> Tensor:
-    """Positions [P], real or not, for intervals [L]: int64 [L]."""
+    """Positions [P], real or not, for intervals [L]: int64 [L]. In time and memory of (P + L) log P: minutes of speech
+    have ten thousands of each."""
     if not real.any():
         raise ValueError("an example has labelled positions, but the encoder gives it none")
     places = real.nonzero()[:, 0]
-    centers = centers[places]
-    inside = (centers >= begins[:, None]) & (centers < ends[:, None])
-    first = centers.masked_fill(~inside, float("inf")).argmin(1)
-    nearest = (centers - (begins + ends)[:, None] / 2).abs().argmin(1)
-    return places[torch.where(inside.any(1), first, nearest)]
+    centers, order = centers[places].sort(stable=True)  # of equal ones the first stays first
+    last = len(centers) - 1
+    first = torch.searchsorted(centers, begins)
+    inside = (first <= last) & (centers[first.clamp(max=last)] < ends)
+    middles = (begins + ends) / 2
+    above = torch.searchsorted(centers, middles).clamp(max=last)
+    above, below = (torch.searchsorted(centers, centers[each]) for each in (above, (above - 1).clamp(min=0)))
+    nearest = torch.where(middles - centers[below] <= centers[above] - middles, below, above)
+    return places[order[torch.where(inside, first, nearest)]]

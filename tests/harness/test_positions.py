@@ -34,6 +34,33 @@ def test_common_places_serve_all_examples() -> None:
     assert at_positions(features, [np.array([[7, 8]])] * 2)[:, 0].tolist() == [2.0, 6.0]
 
 
+def test_many_positions_are_found_as_they_would_be_one_by_one() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        centers = np.sort(generator.integers(0, 40, generator.integers(1, 30)))  # some begin at the same place
+        real = generator.random(len(centers)) < 0.8
+        real[generator.integers(len(centers))] = True
+        begins = generator.integers(-5, 50, 40)
+        intervals = np.stack([begins, begins + generator.integers(0, 6, 40)], axis=1)
+        expected = []
+        for begin, end in intervals.tolist():
+            inside = [index for index in np.flatnonzero(real) if begin <= centers[index] < end]
+            near = sorted(np.flatnonzero(real), key=lambda index: abs(centers[index] - (begin + end) / 2))
+            expected.append(int((inside or near)[0]))
+        local = torch.arange(float(len(centers))).view(1, -1, 1)
+        features = Features(local[:, 0], local, torch.tensor(real)[None], torch.tensor(centers)[None].float())
+        assert at_positions(features, [intervals])[:, 0].tolist() == expected
+
+
+def test_an_hour_of_labels_every_10_ms_is_placed_in_memory_that_grows_with_it() -> None:
+    count = 360_000  # by comparing each with each this would take 10^12 bytes
+    starts = np.arange(count) * 160
+    local = torch.arange(float(count)).view(1, -1, 1)
+    features = Features(local[:, 0], local, None, 160.0 * torch.arange(count))
+    found = at_positions(features, [np.stack([starts, starts + 160], axis=1)])
+    assert torch.equal(found, local[0])
+
+
 @pytest.mark.parametrize(
     ("features", "message"),
     [
