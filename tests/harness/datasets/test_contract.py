@@ -16,6 +16,7 @@ from tests.harness.datasets.own_files import WRITTEN
 #: Small configurations; defaults where a dataset has nothing to make small.
 SMALL: dict[str, dict[str, int]] = {
     "convex": {"train": 120, "val": 41, "test": 200},
+    "formants": {"train": 60, "val": 41, "test": 60},
     "grammar": {"train": 240, "val": 60, "test": 120},
     "rectangles": {"train": 200, "val": 41, "test": 300},
     "scenes": {"train": 120, "val": 41, "test": 200},
@@ -94,13 +95,15 @@ def test_examples_are_as_the_spec_says(dataset: Dataset, written: Materialised) 
         assert all(len(column) == len(source) for column in source.columns.values())
         main = source.columns[dataset.spec.modality]
         rows = [main.row(place) for place in range(len(source))]
-        assert {row.dtype for row in rows} <= {np.dtype(np.uint8)}
+        assert {row.dtype for row in rows} == {np.dtype("f4" if dataset.spec.modality == "audio" else "u1")}
         if dataset.spec.modality == "image":
             assert {row.shape for row in rows} == {dataset.spec.shape}
             assert (min(row.min() for row in rows), max(row.max() for row in rows)) == (0, 255)
         if dataset.spec.modality == "video":
             assert {row.shape[1:] for row in rows} <= {dataset.spec.shape}
             assert all(len(row) > 1 for row in rows)
+        if dataset.spec.modality == "audio":
+            assert max(abs(row).max() for row in rows) <= 1
 
 
 def test_labels_are_balanced_so_that_chance_is_what_the_task_says(written: Materialised) -> None:
