@@ -16,8 +16,22 @@ from torch import Tensor, nn
 import harness.datasets
 import methods
 from harness.datasets import Dataset, SplitName, Task, Writer
-from methods import Batch, Drawn, Features, Keys, LossTerms, Method, Preset, Settings, Source, Spec, Stage, State
-from methods import Training, audio
+from methods import (
+    Batch,
+    Drawn,
+    Features,
+    Keys,
+    LossTerms,
+    Method,
+    Preset,
+    Settings,
+    Source,
+    Spec,
+    Stage,
+    State,
+    Training,
+    audio,
+)
 
 RATE, HOP = 8000, 80
 PITCHES = (300.0, 500.0, 900.0, 1500.0)
