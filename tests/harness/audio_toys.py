@@ -125,7 +125,7 @@ class Hum(Method):
         return None if spec.modality == "audio" else "needs audio"
 
     @classmethod
-    def primary(cls, config: HumConfig) -> Mapping[methods.TaskKind, str]:
+    def primary(cls, config: HumConfig, spec: Spec) -> Mapping[methods.TaskKind, str]:
         return {"class": "hum", "position": "hum", "regression": "hum"}
 
     def stages(self) -> Sequence[Stage]:
