@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -32,7 +34,9 @@ class Encodings:
     def __init__(self, encoder: Encoder, source: Source) -> None:
         self.encoder = pairing.for_source(encoder, source)
         self.source = source
-        self._at: dict[str, dict[str, Tensor]] = {}
+        self._pooled: dict[str, Tensor] | None = None
+        self._at: dict[bytes, dict[str, Tensor]] = {}  # by the places
+        self._places: dict[str, bytes] = {}  # of each task
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -48,21 +52,22 @@ class Encodings:
     def _first(self) -> dict[str, Features]:
         return next(self.batches(torch.arange(1)))
 
-    @cached_property
+    @property
     def pooled(self) -> dict[str, Tensor]:
         """All pooled features by representation, float32 on the encoder's device: [N, D].
 
         Raises:
             NotFiniteError: names the representation.
         """
-        parts: dict[str, list[Tensor]] = {}
-        for representations in self.batches(torch.arange(len(self.source))):
-            for name, features in representations.items():
-                parts.setdefault(name, []).append(features.pooled.float())
-        return _whole(parts)
+        if self._pooled is None:
+            self._pooled, _ = self._encoded(None)
+        return self._pooled
 
     def at(self, task: str, intervals: Sequence[NDArray[Any]]) -> dict[str, Tensor]:
         """Local features at the labelled positions of a task, by representation that has any: float32 [sum of L, D].
+
+        Tasks that label the same positions (phone and speaker of each 10 ms) share them, and the pooled features come
+        with them: every pass over the examples is one through the encoder.
 
         Args:
             intervals: of every example of the source, int64 [L, 2].
@@ -70,17 +75,27 @@ class Encodings:
         Raises:
             NotFiniteError: names the representation.
         """
-        if task not in self._at:
-            parts: dict[str, list[Tensor]] = {}
-            first = 0
-            for representations in self.batches(torch.arange(len(self.source))):
-                count = len(next(iter(representations.values())).pooled)
-                mine = [intervals[index] for index in range(first, first + count)]
-                for name in self.dense:
-                    parts.setdefault(name, []).append(at_positions(representations[name], mine).float())
-                first += count
-            self._at[task] = _whole(parts)
-        return self._at[task]
+        if task not in self._places:
+            places = _digest(intervals)
+            if places not in self._at:
+                self._pooled, self._at[places] = self._encoded(intervals)
+            self._places[task] = places
+        return self._at[self._places[task]]
+
+    def _encoded(self, intervals: Sequence[NDArray[Any]] | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """One pass over all examples: pooled features, and those at these places."""
+        pooled: dict[str, list[Tensor]] = {}
+        placed: dict[str, list[Tensor]] = {}
+        first = 0
+        for representations in self.batches(torch.arange(len(self.source))):
+            count = len(next(iter(representations.values())).pooled)
+            for name, features in representations.items():
+                pooled.setdefault(name, []).append(features.pooled.float())
+                if intervals is not None and features.local is not None:
+                    mine = [intervals[index] for index in range(first, first + count)]
+                    placed.setdefault(name, []).append(at_positions(features, mine).float())
+            first += count
+        return _whole(pooled), _whole(placed)
 
     def under(self, representation: str, ids: Tensor | None = None) -> Representation:
         """What a protocol is given: these examples (int64 [N]), or all."""
@@ -183,6 +198,15 @@ def device_of(encoder: Encoder) -> torch.device:
         for parameter in encoder.parameters():
             return parameter.device
     return torch.device("cpu")
+
+
+def _digest(intervals: Sequence[NDArray[Any]]) -> bytes:
+    """The same for the same places."""
+    digest = hashlib.blake2b()
+    for row in intervals:
+        digest.update(len(row).to_bytes(8, "little"))
+        digest.update(np.asarray(row, np.int64).tobytes())
+    return digest.digest()
 
 
 def _whole(parts: dict[str, list[Tensor]]) -> dict[str, Tensor]:

@@ -58,6 +58,7 @@ class _Rows(Halves):
 
     def encode(self, batch: Batch) -> Mapping[str, Features]:
         row = batch["row"]
+        self.seen += len(row)
         return {"whole": Features(row), "each": Features(row, row[..., None], None, 10.0 * torch.arange(row.shape[1]))}
 
 
@@ -68,6 +69,20 @@ def test_only_representations_with_local_features_are_asked_about_places() -> No
     intervals[0].flags.writeable = False  # as rows of a file that is mapped into memory
     found = encodings.at("task", intervals)
     assert {name: values[:, 0].tolist() for name, values in found.items()} == {"each": [2, 0, 4]}
+
+
+def test_tasks_at_the_same_places_and_on_whole_examples_share_one_pass() -> None:
+    table = torch.arange(6.0).view(2, 3)
+    encodings = Encodings(_Rows(), rows(table))
+    _ = encodings.dense  # looks at one example
+    phones = [np.array([[20, 30], [0, 10]]), np.array([[10, 20]])]
+    words = [np.array([[0, 10]]), np.array([[20, 30], [10, 20]])]  # as many in all
+    assert encodings.at("phone", phones) is encodings.at("speaker", [row.copy() for row in phones])
+    assert torch.equal(encodings.pooled["whole"], table)
+    assert isinstance(encodings.encoder, _Rows)
+    assert encodings.encoder.seen == 1 + 2
+    assert encodings.at("word", words)["each"][:, 0].tolist() == [0, 5, 4]
+    assert encodings.at("phone", phones)["each"][:, 0].tolist() == [2, 0, 4]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

@@ -45,8 +45,28 @@ def test_positions_count_alike_whatever_the_length_of_their_example() -> None:
     predictions = [np.array([0, 1, 2, 0]), np.array([], int), np.array([1])]
     targets = [np.array([0, 1, 2, 1]), np.array([], int), np.array([0])]
     assert metric.compute(predictions, targets) == pytest.approx(3 / 5)
-    assert metric.outcomes(predictions, targets) == pytest.approx([3 * 3 / 5, 0, 0])  # three examples, five positions
+    outcomes = metric.outcomes(predictions, targets)
+    assert outcomes.mean() == pytest.approx(3 / 5)
+    assert outcomes[1] == pytest.approx(3 / 5), "an example without positions says nothing"
+    assert outcomes[0] == pytest.approx(3 / 5 + (3 - 4 * 3 / 5) * 3 / 5)  # three examples, five positions
     assert macro_f1(predictions, targets) == macro_f1(np.concatenate(predictions), np.concatenate(targets))
+
+
+def test_the_error_of_positions_is_that_of_leaving_examples_out() -> None:
+    """The jackknife knows nothing of ratios; long and short recordings that are equally hard differ by chance alone."""
+    metric, generator = METRICS["position_accuracy"], np.random.default_rng(0)
+    assert metric.outcomes is not None
+    targets = [np.ones(length, int) for length in generator.integers(10, 1500, 100)]
+    predictions = [(generator.random(len(own)) < generator.normal(0.7, 0.1)).astype(int) for own in targets]
+    outcomes = metric.outcomes(predictions, targets)
+    assert outcomes.mean() == pytest.approx(metric.compute(predictions, targets))
+    without = [
+        metric.compute(predictions[:index] + predictions[index + 1 :], targets[:index] + targets[index + 1 :])
+        for index in range(100)
+    ]
+    jackknife = np.std(without) * 99**0.5
+    assert outcomes.std(ddof=1) / 10 == pytest.approx(jackknife, rel=0.1)
+    assert metric.outcomes(targets, targets) == pytest.approx(1), "no recording is better for being long"
 
 
 @pytest.mark.parametrize("seed", range(4))
