@@ -77,14 +77,14 @@ def heard(path: Path, rate: int, seconds: float | None = None) -> Heard:
     if len(channels) < own * SHORTEST:
         length = f"{len(channels) / own * 1000:.3g} ms long" if len(channels) else "empty"
         raise UnreadableError(f"is {length}; a recording has {SHORTEST * 1000:g} ms at least")
-    peak = _checked_peak(channels, own)
+    _check_scale(channels, own)
     mixed = channels.mean(axis=1, dtype=np.float32) if channels.shape[1] > 1 else channels[:, 0]
     samples = mixed if own == rate else soxr.resample(mixed, own, rate, "VHQ")
     return Heard(
         samples=np.clip(samples, -1, 1, dtype=np.float32),
         rate=own,
         channels=channels.shape[1],
-        clipped=_clipped(channels, peak),
+        clipped=_clipped(channels),
         silent=bool(np.ptp(mixed) <= _SILENT),
     )
 
@@ -113,11 +113,9 @@ def _decoded(path: Path, seconds: float | None) -> tuple[int, NDArray[np.float32
     return rate, samples
 
 
-def _checked_peak(channels: NDArray[np.float32], rate: int) -> float:
-    """The largest distance from 0.
-
-    Raises:
-        UnreadableError: not all are finite, or they are of another scale.
+def _check_scale(channels: NDArray[np.float32], rate: int) -> None:
+    """Raises:
+    UnreadableError: not all samples are finite, or they are of another scale.
     """
     peak = float(max(channels.max(), -channels.min()))
     if not np.isfinite(peak):
@@ -127,16 +125,15 @@ def _checked_peak(channels: NDArray[np.float32], rate: int) -> float:
         raise UnreadableError(
             f"its samples reach {peak:g}, where full scale is 1; scale what was stored as whole numbers"
         )
-    return peak
 
 
-def _clipped(channels: NDArray[np.float32], peak: float) -> float:
-    """Share of samples, in the worst channel, that lie with their neighbours at the file's peak."""
-    if peak < _FULL:
-        return 0.0
-    full = np.abs(channels) >= min(peak * (1 - _AT_PEAK), 1.0)
-    if len(full) < _RUN or not full.any():
-        return 0.0
+def _clipped(channels: NDArray[np.float32]) -> float:
+    """Share of samples, in the worst channel, that lie with their neighbours at the file's highest or lowest value."""
+    high, low = float(channels.max()), float(-channels.min())  # of 8 bits, 127/128 and 1
+    full = np.zeros(channels.shape, bool)
+    for peak, upright in ((high, channels), (low, -channels)):
+        if peak >= _FULL:
+            full |= upright >= min(peak * (1 - _AT_PEAK), 1.0)
     begins = full[2:] & full[1:-1] & full[:-2]  # the first of three
     inside = np.zeros_like(full)
     for shift in range(_RUN):
