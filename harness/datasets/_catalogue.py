@@ -24,6 +24,8 @@ class Catalogue:
         labels: names of classes [N]; None for a corpus without labels.
         classes: all there may be, in order, where the files say so.
         groups: names of groups [N], or None.
+        parted: whether groups may lie in several splits, because who they are is what a task asks; they are then known
+            to methods and nothing else.
         alike: int64 [N]; equal codes are known to be the same example, which must not fall into two splits.
     """
 
@@ -31,16 +33,22 @@ class Catalogue:
     labels: NDArray[np.str_] | None = None
     classes: tuple[str, ...] = ()
     groups: NDArray[np.str_] | None = None
+    parted: bool = False
     alike: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.given)
 
     @property
+    def whole(self) -> NDArray[np.str_] | None:
+        """The groups if they may not be parted."""
+        return None if self.parted else self.groups
+
+    @property
     def together(self) -> NDArray[np.int64]:
         """Codes of what may not be parted: the groups, else what is alike, else each example alone. [N]"""
-        if self.groups is not None:
-            return coded(self.groups)
+        if self.whole is not None:
+            return coded(self.whole)
         return np.arange(len(self)) if self.alike is None else self.alike
 
 

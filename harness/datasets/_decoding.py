@@ -23,7 +23,7 @@ _MARGIN = 2
 
 
 class UnreadableError(Exception):
-    """A picture cannot be used; says why, not which."""
+    """A picture, video or sound cannot be used; says why, not which."""
 
 
 def decoded(picture: Encoded, channels: int, size: tuple[int, int] | None, fit: Fit) -> NDArray[np.uint8]:

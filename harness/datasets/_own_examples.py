@@ -192,11 +192,11 @@ class OwnExamples(Dataset):
             codes, first = np.unique(together[ids], return_index=True)
             for code, row in zip(codes.tolist(), ids[first].tolist(), strict=True):
                 other, twin = owners.setdefault(code, (split, row))
-                if other != split and known.groups is not None:
-                    shared.append(f"group {str(known.groups[row])!r}: in {other} and in {split}")
+                if other != split and known.whole is not None:
+                    shared.append(f"group {str(known.whole[row])!r}: in {other} and in {split}")
                 elif other != split:
                     shared.append(f"{self.where(twin)} in {other} is {self.where(row)} in {split}")
-        self._leak("groups" if known.groups is not None else "examples", shared)
+        self._leak("groups" if known.whole is not None else "examples", shared)
 
     def _leak(self, what: str, shared: list[str]) -> None:
         if shared:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.datasets._catalogue import listed
 from harness.datasets._dataset import SPLITS, DatasetError, SplitName
 from harness.datasets._procedural import shuffled
 
@@ -29,6 +30,19 @@ def named_split(name: str) -> SplitName | None:
     """The split that a file or folder is named after: "t10k-images.gz" -> test; None if it names none, or two."""
     parts = {SPELLINGS[part] for part in re.split(r"[^a-z0-9]+", name.lower()) if part in SPELLINGS}
     return parts.pop() if len(parts) == 1 else None
+
+
+def column_of_splits(names: Sequence[str], column: str, places: Sequence[str]) -> list[SplitName]:
+    """The splits that a column says, whose cells stand at these places.
+
+    Raises:
+        DatasetError: names the cells that say none.
+    """
+    lower = [name.lower() for name in names]
+    wrong = [f"{place}: {name!r}" for place, name in zip(places, lower, strict=True) if name not in SPELLINGS]
+    if wrong:
+        raise DatasetError(listed(f"no split ({', '.join(SPELLINGS)}) in the column {column!r}", wrong))
+    return [SPELLINGS[name] for name in lower]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.datasets._catalogue import listed
-from harness.datasets._dataset import DatasetError
+from harness.datasets._dataset import DatasetError, SplitName
+from harness.datasets._splits import column_of_splits
 from harness.mistakes import suggestion
 
 #: What a column is called where the settings do not say.
@@ -48,6 +49,14 @@ class Table:
         if empty:
             raise DatasetError(listed(f"no {name!r} in", empty) + "\n  fill these cells, or take the rows out")
         return values
+
+    def splits(self, name: str) -> list[SplitName]:
+        """A column of splits.
+
+        Raises:
+            DatasetError: there is none, or the lines whose cells say no split.
+        """
+        return column_of_splits(self.column(name), name, [self.where(row) for row in range(len(self))])
 
     def usual(self, what: str) -> str | None:
         """The column that is named as columns for this are."""

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.datasets._catalogue import listed
-from harness.datasets._dataset import DatasetError
+from harness.datasets._dataset import DatasetError, SplitName
 from harness.datasets._encodings import Encoding, read_text
+from harness.datasets._splits import column_of_splits
 from harness.mistakes import suggestion
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -62,6 +63,14 @@ class Rows:
         if empty:
             raise DatasetError(listed(f"no {name!r} in", empty) + "\n  fill these cells, or take the rows out")
         return values
+
+    def splits(self, name: str) -> list[SplitName]:
+        """A column of splits.
+
+        Raises:
+            DatasetError: there is none, or the places whose cells say no split.
+        """
+        return column_of_splits(self.column(name), name, [f"{self.path}, {place}" for place in self.places])
 
 
 def read_rows(path: Path, layout: Layout) -> Rows:

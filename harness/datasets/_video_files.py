@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.datasets._catalogue import NAMED, listed
+from harness.datasets._catalogue import NAMED
 from harness.datasets._dataset import DatasetError, SplitName
-from harness.datasets._splits import SPELLINGS
-from harness.datasets._tables import Table, read_table
+from harness.datasets._found_files import first_folder, in_folders, opened_table, rows_of_table
 from harness.datasets.images import ENDINGS
-from harness.mistakes import suggestion
 
 VIDEO_ENDINGS = frozenset({".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg"})
 
@@ -48,26 +46,11 @@ def from_folders(root: Path, named: Mapping[SplitName, str | None]) -> list[Exam
         DatasetError: there is none, or one lies beside the folders of splits.
     """
     videos = _videos(root)
-    folders = _split_folders(root, named)
-    found, strays = [], []
-    for name, frames in videos.items():
-        split = next((split for split, folder in folders.items() if name.startswith(f"{folder}/")), None)
-        if folders and split is None:
-            strays.append(str(root / name))
-        inner = name if split is None else name[len(folders[split]) + 1 :]
-        found.append(Example(name, frames, split, _first_folder(inner), None))
-    if strays:
-        raise DatasetError(
-            listed(f"{root} has folders of splits ({', '.join(folders.values())}), and beside them videos", strays)
-            + "\n  name the folders with `train`, `val` and `test`, or take these out"
-        )
-    empty = [str(root / folder) for split, folder in folders.items() if all(e.split != split for e in found)]
-    if empty:
-        raise DatasetError(listed("folders of splits without a video", empty) + "\n  fill them, or take them out")
-    if folders and "train" not in folders:
-        there = ", ".join(folders.values())
-        raise DatasetError(f"{root}: there is {there}, but nothing to train on; name it with `train`, or mend `path`")
-    return found
+    placed = in_folders(root, list(videos), named, "video")
+    return [
+        Example(name, frames, split, first_folder(inner), None)
+        for (name, frames), (split, inner) in zip(videos.items(), placed, strict=True)
+    ]
 
 
 def from_table(root: Path, name: str, columns: Columns) -> list[Example]:
@@ -76,40 +59,22 @@ def from_table(root: Path, name: str, columns: Columns) -> list[Example]:
     Raises:
         DatasetError: names the lines whose video is not there, or stands in another line too.
     """
-    if not (root / name).is_file():
-        raise DatasetError(f"there is no {root / name}; `table` is the name of a file inside `path`")
-    table = read_table(root / name)
-    column = columns.file or table.usual("file")
-    if column is None:
-        raise DatasetError(
-            f"{table.path}: which column names the files? Say so with `file`; {', '.join(table.columns)}"
-        )
+    table = opened_table(root, name)
+    videos = _videos(root)
+    names = rows_of_table(root, table, columns.file, videos, "video")
+    nothing = [None] * len(names)
     usual = table.usual("label")
     label = columns.label or (usual if usual != columns.split else None)
-    files = table.column(column)
-    labels = table.column(label) if label else [None] * len(files)
-    groups = table.column(columns.group) if columns.group else [None] * len(files)
-    splits = _splits(table, columns.split) if columns.split else [None] * len(files)
-    videos = _videos(root)
-    rows: dict[str, int] = {}
-    missing, twice, found = [], [], []
-    for row, file in enumerate(files):
-        video = os.path.normpath(file)
-        if rows.setdefault(video, row) != row:
-            twice.append(f"{table.where(row)}: {file} stands in {table.where(rows[video])} too")
-        elif video not in videos:
-            near = suggestion(video, videos) if not (root / video).exists() else "it is no video"
-            missing.append(f"{table.where(row)}: {root / video}; {near}")
-        else:
-            found.append(Example(video, videos[video], splits[row], labels[row] or _first_folder(video), groups[row]))
-    if missing:
-        raise DatasetError(
-            listed(f"{len(missing):,} of {len(files):,} videos of a table are not there", missing)
-            + "\n  names in a table start at `path`; get these, or take their lines out"
+    return [
+        Example(video, videos[video], split, label or first_folder(video), group)
+        for video, split, label, group in zip(
+            names,
+            table.splits(columns.split) if columns.split else nothing,
+            table.column(label) if label else nothing,
+            table.column(columns.group) if columns.group else nothing,
+            strict=True,
         )
-    if twice:
-        raise DatasetError(listed("videos that stand in a table twice", twice))
-    return found
+    ]
 
 
 def _videos(root: Path) -> dict[str, tuple[str, ...]]:
@@ -161,29 +126,3 @@ def _in_order(folder: Path, frames: Sequence[str]) -> list[str]:
             f"{max(numbers)}; get them, or number the frames that you have without gaps"
         )
     return [numbers[number] for number in sorted(numbers)]
-
-
-def _split_folders(root: Path, named: Mapping[SplitName, str | None]) -> dict[SplitName, str]:
-    """Names of folders by split: those that the settings name, or that are called like splits."""
-    found = {split: name.strip("/") for split, name in named.items() if name is not None}
-    for split, folder in found.items():
-        if not (root / folder).is_dir():
-            raise DatasetError(f"`{split}`: there is no folder {root / folder}")
-    for path in sorted(root.iterdir()):
-        known = SPELLINGS.get(path.name.lower())
-        if path.is_dir() and known is not None and not found.get(known) and path.name not in found.values():
-            found[known] = path.name
-    return found
-
-
-def _first_folder(name: str) -> str | None:
-    first, slash, _ = name.partition("/")
-    return first if slash else None
-
-
-def _splits(table: Table, column: str) -> list[SplitName | None]:
-    names = [name.lower() for name in table.column(column)]
-    wrong = [f"{table.where(row)}: {name!r}" for row, name in enumerate(names) if name not in SPELLINGS]
-    if wrong:
-        raise DatasetError(listed(f"no split ({', '.join(SPELLINGS)}) in the column {column!r}", wrong))
-    return [SPELLINGS[name] for name in names]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from harness.datasets._catalogue import Catalogue, listed
 from harness.datasets._dataset import SPLITS, DatasetError, SplitName
 from harness.datasets._decoding import Encoded
+from harness.datasets._found_files import named_files, other_endings
 from harness.datasets._own_examples import Ids, require_inside
 from harness.datasets._pictures import PictureConfig, PictureImages
 from harness.datasets._splits import SPELLINGS, UNDECIDED
@@ -168,7 +169,7 @@ def _split_folders(root: Path, config: ImagesConfig) -> dict[SplitName, Path]:
     found = {split: path for split, path in found.items() if path not in taken and split not in named}
     found |= {split: root / name for split, name in named.items()}
     strays = [path for path in inner if found and path not in found.values() and not _holds(path, found.values())]
-    strays = [path for path in strays if next(_pictures(path), None)]
+    strays = [path for path in strays if next(named_files(path, ENDINGS), None)]
     if strays and not named:
         raise DatasetError(
             listed(
@@ -187,15 +188,11 @@ def _from_folder(root: Path, config: ImagesConfig, folder: Path, split: SplitNam
     """Classes are the folders in `folder`, at whatever depth below them the pictures lie."""
     found = []
     prefix = "" if folder == root else f"{folder.relative_to(root).as_posix()}/"
-    for name in _pictures(folder):
+    for name in named_files(folder, ENDINGS):
         label, inner, _ = name.partition("/")
         found.append(Example(prefix + name, split, label if inner else None))
     if not found:
-        others = sorted({path.suffix or path.name for path in folder.rglob("*") if path.is_file()})
-        raise DatasetError(
-            f"{folder}: holds no pictures ({' '.join(sorted(ENDINGS))})"
-            + (f"; there are files that end with {' '.join(others[:10])}" if others else "; it is empty")
-        )
+        raise DatasetError(f"{folder}: holds no pictures ({' '.join(sorted(ENDINGS))}); {other_endings(folder)}")
     full = {example.label for example in found}
     empty = [
         str(path)
@@ -205,27 +202,6 @@ def _from_folder(root: Path, config: ImagesConfig, folder: Path, split: SplitNam
     if empty and full != {None} and config.labels == "given":
         raise DatasetError(listed("folders of classes without a picture", empty) + "\n  fill them, or take them out")
     return found
-
-
-def _pictures(folder: Path) -> Iterator[str]:
-    """Names in the folder, at any depth, with a picture's ending; what is hidden is left out, links are followed,
-    once. Text, not Path: there may be a million."""
-    seen: set[tuple[int, int]] = set()
-    for place, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
-        prefix = place[len(str(folder)) + 1 :] + "/" if len(place) > len(str(folder)) else ""
-        status = os.stat(place)  # noqa: PTH116
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS:  # noqa: PTH122
-                yield prefix + name
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def _from_table(root: Path, config: ImagesConfig, table: Table, split: SplitName | None) -> list[Example]:
@@ -241,7 +217,7 @@ def _from_table(root: Path, config: ImagesConfig, table: Table, split: SplitName
     label = config.label or table.usual("label")
     labels = table.column(label) if label and config.labels == "given" else None
     groups = table.column(config.group) if config.group else [None] * len(table)
-    splits = _splits(table, config.split) if config.split else [split] * len(table)
+    splits = table.splits(config.split) if config.split else [split] * len(table)
     rows: dict[str, int] = {}
     outside, missing, twice, found = [], [], [], []
     for row, file in enumerate(files):
@@ -285,11 +261,3 @@ def _folder_of(name: str, images: str) -> str | None:
 
 def _columns(table: Table) -> str:
     return f"there is {', '.join(table.columns)}"
-
-
-def _splits(table: Table, column: str) -> list[SplitName | None]:
-    names = [name.lower() for name in table.column(column)]
-    wrong = [f"{table.where(row)}: {name!r}" for row, name in enumerate(names) if name not in SPELLINGS]
-    if wrong:
-        raise DatasetError(listed(f"no split ({', '.join(SPELLINGS)}) in the column {column!r}", wrong))
-    return [SPELLINGS[name] for name in names]

@@ -11,13 +11,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.datasets._catalogue import check_classes, check_known, class_names, codes_among, listed, majority
+from harness.datasets._catalogue import check_classes, check_known, class_names, codes_among, majority
 from harness.datasets._dataset import DatasetError, SplitName, Task, Writer
 from harness.datasets._encodings import Encoding
 from harness.datasets._own_examples import Ids, LabelledConfig
 from harness.datasets._own_texts import Example, OwnTexts
-from harness.datasets._splits import SPELLINGS
-from harness.datasets._text_rows import ENDINGS, Layout, Rows, numbers, read_rows
+from harness.datasets._text_rows import ENDINGS, Layout, numbers, read_rows
 from methods import Settings, TaskKind
 
 Metric = Literal["accuracy", "macro_f1", "f1", "matthews", "spearman", "pearson"]
@@ -134,7 +133,7 @@ class TextTable(OwnTexts):
             rows.column(config.second) if config.second else nothing,
             labels,
             rows.column(config.group) if config.group else nothing,
-            _splits(rows, config.split) if config.split else nothing,
+            rows.splits(config.split) if config.split else nothing,
             strict=True,
         )
         return [Example(*row) for row in columns]
@@ -175,18 +174,6 @@ class TextTable(OwnTexts):
     @cached_property
     def _codes(self) -> Ids:
         return codes_among(self._classes, self._names)
-
-
-def _splits(rows: Rows, column: str) -> list[SplitName]:
-    names = [name.lower() for name in rows.column(column)]
-    wrong = [
-        f"{rows.path}, {place}: {name!r}"
-        for place, name in zip(rows.places, names, strict=True)
-        if name not in SPELLINGS
-    ]
-    if wrong:
-        raise DatasetError(listed(f"no split ({', '.join(SPELLINGS)}) in the column {column!r}", wrong))
-    return [SPELLINGS[name] for name in names]
 
 
 def _chance(metric: Metric, shares: NDArray[np.float64]) -> float:

@@ -180,7 +180,7 @@ class Videos(OwnExamples):
                 reel.add(video)
                 poses.append(joints)
             _log.info("%s: read %d videos in %.1f s", split, len(ids), time.perf_counter() - began)
-            writer.ragged("video", reel.videos())
+            writer.ragged("video", reel.rows())
         if self._labels is not None:
             writer.labels(self.config.task, self._labels[ids])
         if self.config.poses is not None:

@@ -126,7 +126,7 @@ def test_the_text_suite_reads_published_tables_and_trains_one_encoder_a_seed(
 
 def test_all_leaves_out_what_needs_a_path(tmp_path: Path) -> None:
     plan = plan_suite(str(suite(tmp_path, "methods: [sdae]\ndatasets: all\npretrain: {steps: 10}\n")))
-    own = {"arrays", "conllu", "idx", "images", "parquet", "plain_text", "squad", "text_table"}
+    own = {"arrays", "audio", "conllu", "idx", "images", "librispeech", "parquet", "plain_text", "squad", "text_table"}
     assert own <= set(Rosters.installed().datasets)
     assert not own & {cell.dataset.name for cell in plan.cells}
 

@@ -255,7 +255,17 @@ def test_a_suite_is_named_after_its_file(tmp_path: Path) -> None:
 
 def test_shipped_suites_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert suites.shipped() == ("ablations", "davis", "full", "mnist", "photographs", "quick", "rectangles", "text")
+    assert suites.shipped() == (
+        "ablations",
+        "audio",
+        "davis",
+        "full",
+        "mnist",
+        "photographs",
+        "quick",
+        "rectangles",
+        "text",
+    )
     shipped = suites.locate("suites/quick.yaml")
     assert shipped is not None
     assert shipped == suites.locate("quick") == suites.locate("quick.yaml")
@@ -268,7 +278,7 @@ def test_shipped_suites_are_found_from_anywhere(tmp_path: Path, monkeypatch: pyt
 
 
 #: Suites of a user's own files.
-USERS = {"davis", "mnist", "photographs", "text"}
+USERS = {"audio", "davis", "mnist", "photographs", "text"}
 
 
 @pytest.mark.parametrize("name", sorted({*suites.shipped()} - USERS))

@@ -19,6 +19,7 @@ from harness.datasets import Dataset, DatasetError
 from harness.datasets._procedural import words
 from harness.datasets.cache import Materialised, materialise
 from tests.harness.datasets import own_texts
+from tests.harness.datasets.audio_files import save_librispeech, save_spoken
 from tests.harness.datasets.video_files import save_classes as save_classes_of_videos
 from tests.harness.datasets.video_files import save_davis
 
@@ -115,6 +116,10 @@ def _squad(folder: Path) -> Path:
     return own_texts.save_squad(folder / "own.json", own_texts.squad(60))
 
 
+def _audio(folder: Path) -> Path:
+    return save_spoken(folder / "spoken", dict.fromkeys(CLASSES, 100))
+
+
 def _davis(folder: Path) -> Path:
     return save_davis(folder, {"bear": 10, "cat": 12})
 
@@ -122,10 +127,12 @@ def _davis(folder: Path) -> Path:
 #: Writes a whole dataset into a folder and returns its `path`, by the name of the dataset.
 WRITTEN: Mapping[str, Callable[[Path], Path]] = {
     "arrays": _arrays,
+    "audio": _audio,
     "conllu": _conllu,
     "davis": _davis,
     "idx": _idx,
     "images": _images,
+    "librispeech": save_librispeech,
     "parquet": _parquet,
     "plain_text": _plain_text,
     "squad": _squad,
