@@ -32,9 +32,9 @@ Padding is trimmed to the longest sequence of a batch in training (the monitor "
 that it still makes up), and in encoding sequences of like length go together. Only selected tokens go through the
 output layer.
 
-_config.py says what can be set, _wordpiece.py what a token is, _corpus.py reads documents, _pairs.py cuts sequences,
-_masking.py hides tokens, _encoder.py is the network, _stage.py the pretext task, _encoding.py the features of whole
-texts, _guesses.py the gallery, and _learner.py puts them together.
+_config.py says what can be set, methods/_wordpiece.py what a token is, methods/_sentences.py reads documents, _pairs.py
+cuts sequences, _masking.py hides tokens, _encoder.py is the network, _stage.py the pretext task, _encoding.py the
+features of whole texts, _guesses.py the gallery, and _learner.py puts them together.
 """
 
 from methods.bert._config import BertConfig

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from methods._method import Batch, Features, Source
+from methods._wordpiece import CLS, PAD, SEP, WordPiece
 from methods.bert._config import SPECIAL, BertConfig
 from methods.bert._encoder import Encoder
 from methods.bert._stage import NextSentenceHead
-from methods.bert._wordpiece import CLS, PAD, SEP, WordPiece
 
 #: Representations are of so many layers at most, the last ones, as in the paper's feature-based experiments.
 LAYERS = 4

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from methods._keys import Keys
 from methods._method import Batch, TextPanel
+from methods._wordpiece import MASK, PAD
 from methods.bert._masking import NOTHING
 from methods.bert._pairs import NEXT, UNASKED
 from methods.bert._stage import Pretraining
-from methods.bert._wordpiece import MASK, PAD
 
 #: Words shown of each sequence, guesses shown of each word, and letters in a line.
 _WORDS, _GUESSES, _COLUMNS = 6, 3, 110

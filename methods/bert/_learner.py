@@ -23,13 +23,13 @@ from methods._method import (
     TextPanel,
     Training,
 )
+from methods._sentences import Corpora, all_sentences
+from methods._wordpiece import SPECIAL_TOKENS, WordPiece, train_vocabulary
 from methods.bert._config import BertConfig
-from methods.bert._corpus import Corpora, all_sentences
 from methods.bert._encoding import encode, read_examples
 from methods.bert._guesses import draw_guesses
 from methods.bert._pairs import assembled, sample_pairs
 from methods.bert._stage import Pretraining
-from methods.bert._wordpiece import SPECIAL_TOKENS, WordPiece, train_vocabulary
 
 
 def training(*, steps: int, batch_size: int, learning_rate: float, warmup_steps: int) -> Training:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from methods._keys import Keys
+from methods._wordpiece import CLS, MASK, PAD, SEP
 from methods.bert._config import BertConfig
-from methods.bert._wordpiece import CLS, MASK, PAD, SEP
 
 #: The target of a place where nothing is predicted.
 NOTHING = -1

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from methods._keys import Keys
+from methods._sentences import Corpus
+from methods._wordpiece import CLS, PAD, SEP
 from methods.bert._config import SPECIAL, BertConfig
-from methods.bert._corpus import Corpus
-from methods.bert._wordpiece import CLS, PAD, SEP
 
 #: Labels of a sequence, as the released code numbers them; UNASKED where there is no second piece.
 NEXT, ELSEWHERE, UNASKED = 0, 1, -1

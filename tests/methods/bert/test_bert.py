@@ -12,8 +12,8 @@ from harness.feed import Feed
 from harness.order import Order
 from harness.pretrain import pretrain
 from methods import Keys, Method, Spec, roster
+from methods._sentences import Corpus
 from methods.bert import Bert, BertConfig
-from methods.bert._corpus import Corpus
 from tests.contract import checks
 from tests.contract.subjects import Subject, settings
 from tests.methods.bert.texts import source_of, tiny, tiny_bert

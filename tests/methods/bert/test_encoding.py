@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from methods import Features
+from methods._wordpiece import CLS, SEP
 from methods.bert import Bert, _encoding
 from methods.bert._encoding import windows
-from methods.bert._wordpiece import CLS, SEP
 from tests.methods.bert.texts import source_of, tiny_bert
 from tests.toys import ToySource
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from methods import Keys
+from methods._wordpiece import CLS, MASK, PAD, SEP, SPECIAL_TOKENS
 from methods.bert._masking import NOTHING, Masked, is_text, mask, next_tokens
-from methods.bert._wordpiece import CLS, MASK, PAD, SEP, SPECIAL_TOKENS
 from tests.methods.bert.texts import tiny
 
 VOCABULARY = 50

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from methods import Keys
+from methods._sentences import Corpus
+from methods._wordpiece import CLS, PAD, SEP
 from methods.bert._config import BertConfig
-from methods.bert._corpus import Corpus
 from methods.bert._pairs import ELSEWHERE, NEXT, UNASKED, Pair, assembled, sample_pairs, shared
-from methods.bert._wordpiece import CLS, PAD, SEP
 from tests.methods.bert.texts import numbered_corpus, tiny
 
 #: Documents of very different numbers and lengths of sentences; one is empty, two have a single sentence.

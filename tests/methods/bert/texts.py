@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from methods import Spec
+from methods._sentences import Corpus
+from methods._wordpiece import SPECIAL_TOKENS
 from methods.bert import Bert, BertConfig
-from methods.bert._corpus import Corpus
-from methods.bert._wordpiece import SPECIAL_TOKENS
 from tests.toys import ToyColumn, ToySource, toy_source
 
 

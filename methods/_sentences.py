@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods._method import Source
-from methods.bert._wordpiece import WordPiece, readable
+from methods._wordpiece import WordPiece, readable
 
 #: Documents whose sentences are tokenised together.
 _AT_ONCE = 512
