@@ -30,8 +30,8 @@ class ImageTower(Tower):
         self.grid = lay_grid(spec.shape[1], spec.shape[2], self.config)
         self.width = self.context = self.config.width
         self.ahead = min(self.config.ahead, self.grid.cells[0] - 1)
-        encoders: Mapping[str, type[nn.Module]] = {"resnet_v2_101": ResNet, "small": SmallEncoder}
-        self.encoder = encoders[self.config.encoder](self.width)
+        small = self.config.encoder == "small"
+        self.encoder: nn.Module = SmallEncoder(self.width, self.config.patch) if small else ResNet(self.width)
         self.aggregate = Context(self.width, self.config.hidden, self.config.blocks)
 
     @classmethod

@@ -30,24 +30,23 @@ def shrink(last: Iterable[nn.Conv2d]) -> None:
 
 
 class SmallEncoder(nn.Module):
-    """Ours, for patches of about 16 pixels: four convolutions, the last without a rectifier, and the mean over places."""
+    """Ours, for patches of some 16 to 32 pixels: convolutions that halve a patch until its side is 5 at most, one of
+    3 x 3, the mean over places and a linear layer."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, side: int) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(
-            nn.Conv2d(1, width // 4, 3, 2, 1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(width // 4, width // 2, 3, 2, 1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(width // 2, width, 3, 1, 0),
-            nn.ReLU(inplace=True),
-        )
+        layers: list[nn.Module] = []
+        inputs, outputs = 1, width // 4
+        while side > 5:
+            layers += [nn.Conv2d(inputs, outputs, 3, 2, 1), nn.ReLU(inplace=True)]
+            side, inputs, outputs = (side + 1) // 2, outputs, min(2 * outputs, width)
+        self.trunk = nn.Sequential(*layers, nn.Conv2d(inputs, width, 3), nn.ReLU(inplace=True))
         self.last = nn.Conv2d(width, width, 1)
         initialise(self)
 
     def forward(self, patches: Tensor) -> Tensor:
         """[M, 1, side, side] -> [M, width]."""
-        vectors: Tensor = self.last(self.trunk(patches).mean((2, 3), keepdim=True))  # a mean and a 1 x 1 commute
+        vectors: Tensor = self.last(self.trunk(patches).mean((2, 3), keepdim=True))
         return vectors.flatten(1)
 
 
