@@ -55,8 +55,8 @@ class AudioConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageConfig(Settings):
-    """Section 3.2. Sizes are in pixels of the image after rescaling. What the paper leaves open follows the code printed
-    with its successor (Henaff et al. 2019): blocks and hidden.
+    """Section 3.2. Sizes are in pixels of the image after rescaling. The paper does not give blocks and hidden, which
+    are those of its successor (Henaff et al. 2019) as remembered.
 
     Attributes:
         rescaled: the shorter side that images are brought to, aspect kept; None: as stored.

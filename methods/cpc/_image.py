@@ -43,9 +43,9 @@ class ImageTower(Tower):
         if rows < ROWS or columns < 1:
             scaled = "" if grid.size == grid.stored else f", rescaled to {grid.size[0]} x {grid.size[1]},"
             return (
-                f"images of {height} x {width}{scaled} hold a grid of {rows} x {columns} patches of {image.patch} pixels "
-                f"with an overlap of {image.overlap}, and rows are predicted from rows above: at least {ROWS} are "
-                "needed (a smaller patch and overlap of config image give more)"
+                f"images of {height} x {width}{scaled} hold a grid of {rows} x {columns} patches of {image.patch} "
+                f"pixels with an overlap of {image.overlap}, and rows are predicted from rows above: at least {ROWS} "
+                "are needed (a smaller patch and overlap of config image give more)"
             )
         return None
 

@@ -110,7 +110,7 @@ class Rows(nn.Module):
 
 
 class Context(nn.Module):
-    """PixelCNN-style: the context at a place sees its own row and those above it, whole or, with few blocks, in part."""
+    """PixelCNN-style: the context at a place sees its own row and those above, whole or, with few blocks, in part."""
 
     def __init__(self, width: int, hidden: int, blocks: int) -> None:
         super().__init__()

@@ -77,7 +77,10 @@ def cut(images: Tensor, places: Places, grid: Grid, config: ImageConfig) -> Tens
     run = torch.arange(kept, device=device)
     y = places.corner[:, 0, None, None, None] + down[..., None] + run
     x = right[..., None] + run
-    x = torch.where(places.flipped[:, None, None, None], grid.area[1] - 1 - x, x) + places.corner[:, 1, None, None, None]
+    x = (
+        torch.where(places.flipped[:, None, None, None], grid.area[1] - 1 - x, x)
+        + places.corner[:, 1, None, None, None]
+    )
     index = y[..., :, None] * grid.size[1] + x[..., None, :]
     found = pixels.flatten(1).gather(1, index.flatten(1)).view(index.shape)
     before = (config.patch - kept) // 2
@@ -87,11 +90,9 @@ def cut(images: Tensor, places: Places, grid: Grid, config: ImageConfig) -> Tens
 
 def gray(images: Tensor) -> Tensor:
     """uint8 [B, C, H, W] -> float32 [B, H, W] in [-1, 1]: luma of three channels, else their mean."""
-    values = images.float()
-    if images.shape[1] == 3:
-        mixed = torch.einsum("bchw,c->bhw", values, values.new_tensor(LUMA))
-    else:
-        mixed = values.mean(1)
+    channels = images.shape[1]
+    shares = images.new_tensor(LUMA if channels == 3 else [1 / channels] * channels, dtype=torch.float32)
+    mixed = torch.einsum("bchw,c->bhw", images.float(), shares)
     return mixed / 127.5 - 1
 
 

@@ -105,7 +105,7 @@ class TextTower(Tower):
         words, lengths = batch["words"], batch["lengths"]
         real = torch.arange(words.shape[1], device=words.device) < lengths.sum(1, keepdim=True)
         row, place = (lengths > 0).nonzero(as_tuple=True)
-        z = self.recur.weight_ih_l0.new_zeros(*lengths.shape, self.width)
+        z = self.encoder.embed.weight.new_zeros(*lengths.shape, self.width)
         if len(row):
             z = z.index_put((row, place), encode_sentences(self.encoder, words[real], lengths[row, place]))
         counts = (lengths > 0).sum(1)
