@@ -55,16 +55,94 @@ class AudioConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageConfig(Settings):
-    """Section 3.2."""
+    """Section 3.2. Sizes are in pixels of the image after rescaling. The paper does not give blocks and hidden, which
+    are those of its successor (Henaff et al. 2019) as remembered.
 
+    Attributes:
+        rescaled: the shorter side that images are brought to, aspect kept; None: as stored.
+        crop: side of the square that the grid lies in, anywhere in training and in the middle for features; None: all.
+        patch, overlap: side of a patch of the grid, and how far it reaches into the next one.
+        kept: of each patch a square of this side is seen, anywhere in it, in a frame of gray up to the patch's size.
+        flipped: share of the images that are mirrored.
+        encoder: of a patch. resnet_v2_101 is the paper's, up to its third block; small has four convolutions.
+        width: of the vector that a patch becomes.
+        blocks, hidden: of the context network, and the channels within a block; a block sees one row further up and one
+            column further to both sides.
+        ahead: K, how many rows below are predicted; fewer where the grid has fewer.
+    """
+
+    rescaled: int | None = 300
+    crop: int | None = 256
+    patch: int = 64
+    overlap: int = 32
+    kept: int = 60
+    flipped: float = 0.5
+    encoder: Literal["resnet_v2_101", "small"] = "resnet_v2_101"
+    width: int = 1024
+    blocks: int = 5
+    hidden: int = 256
     ahead: int = 5
+
+    def __post_init__(self) -> None:
+        for name in ("blocks", "hidden", "ahead"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.patch < 8:
+            raise ValueError(f"patch is {self.patch}; the encoders need at least 8 pixels")
+        if not 0 <= self.overlap < self.patch:
+            raise ValueError(f"overlap is {self.overlap}; it must be at least 0 and below the patch's {self.patch}")
+        if not 1 <= self.kept <= self.patch:
+            raise ValueError(f"kept is {self.kept}; it must be at least 1 and at most the patch's {self.patch}")
+        if not 0 <= self.flipped <= 1:
+            raise ValueError(f"flipped is {self.flipped}; it is a share of the images, between 0 and 1")
+        if self.width < 16 or self.width % 16:
+            raise ValueError(f"width is {self.width}; the encoders need a multiple of 16")
+        if self.crop is not None and self.rescaled is not None and self.crop > self.rescaled:
+            raise ValueError(f"crop is {self.crop}, but images are rescaled to {self.rescaled}")
+
+    @property
+    def stride(self) -> int:
+        """From one patch of the grid to the next."""
+        return self.patch - self.overlap
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig(Settings):
-    """Section 3.3."""
+    """Section 3.3, which gives width, context and ahead. Words are WordPieces.
 
+    Attributes:
+        vocabulary: entries at most; a small corpus has fewer.
+        lowercase: also strips accents.
+        embedding: width of a word.
+        kernel: words that the convolution sees at a time; odd.
+        width: of the vector that a sentence becomes.
+        context: units of the GRU over sentences, the width of c.
+        ahead: K, how many next sentences are predicted.
+        sentences: of a document in training, consecutive ones from a random place where it has more.
+        words: of a sentence in training; what is beyond is cut off.
+    """
+
+    vocabulary: int = 20_000
+    lowercase: bool = True
+    embedding: int = 620
+    kernel: int = 3
+    width: int = 2400
+    context: int = 2400
     ahead: int = 3
+    sentences: int = 32
+    words: int = 64
+
+    def __post_init__(self) -> None:
+        least = {"vocabulary": 16, "embedding": 1, "kernel": 1, "width": 1, "context": 1, "ahead": 1, "words": 1}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {value}")
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel is {self.kernel}; it must be odd, to see as far to both sides of a word")
+        if self.sentences <= self.ahead:
+            raise ValueError(
+                f"sentences is {self.sentences}; to predict {self.ahead} ahead takes at least {self.ahead + 1}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,13 +25,15 @@ from methods._method import (
 )
 from methods.cpc._audio import AudioTower
 from methods.cpc._config import CpcConfig
+from methods.cpc._image import ImageTower
 from methods.cpc._pools import MIXED, SAME_SPEAKER, companions
 from methods.cpc._speakers import SpeakersOf
 from methods.cpc._stage import PRESENT, Predicting, accompanied
+from methods.cpc._text import TextTower
 from methods.cpc._tower import Tower
 
 #: What observes each kind of data.
-TOWERS: Mapping[Modality, type[Tower]] = {"audio": AudioTower}
+TOWERS: Mapping[Modality, type[Tower]] = {"audio": AudioTower, "image": ImageTower, "text": TextTower}
 
 
 class Cpc(Method):
@@ -52,7 +54,26 @@ class Cpc(Method):
                     "context": 128,
                     "ahead": 6,
                     "window": 5120,
-                }
+                },
+                "image": {
+                    "rescaled": None,
+                    "crop": None,
+                    "patch": 16,
+                    "overlap": 8,
+                    "kept": 14,
+                    "encoder": "small",
+                    "width": 128,
+                    "blocks": 2,
+                    "hidden": 64,
+                },
+                "text": {
+                    "vocabulary": 2000,
+                    "embedding": 64,
+                    "width": 128,
+                    "context": 128,
+                    "sentences": 12,
+                    "words": 32,
+                },
             },
             training=Training(steps=400, batch_size=16, optimizer="adam", learning_rate=1e-3),
         ),
