@@ -98,7 +98,9 @@ class _Contrast(Function):
             highest = torch.maximum(positive, rival)
             odds = logits.sub_(highest).exp_()
             total = odds.sum(1, keepdim=True)
-            loss += (total.log() + highest - positive).sum(dtype=loss.dtype)
+            loss += (total.log() + (highest - positive)).sum(
+                dtype=loss.dtype
+            )  # the difference first: logits may be large
             if (
                 to_predictions is not None and to_candidates is not None
             ):  # of log total: odds / total; of the positive: -1

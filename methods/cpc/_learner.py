@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -12,9 +12,11 @@ from methods._keys import Keys
 from methods._method import (
     Batch,
     Coupling,
+    Drawn,
     Features,
     Method,
     Modality,
+    Panel,
     Preset,
     Settings,
     Source,
@@ -26,12 +28,15 @@ from methods._method import (
 from methods.cpc._audio import AudioTower
 from methods.cpc._config import CpcConfig
 from methods.cpc._image import ImageTower
+from methods.cpc._pictures import accuracy_panel, speaker_panels
 from methods.cpc._pools import MIXED, SAME_SPEAKER, companions
 from methods.cpc._speakers import SpeakersOf
 from methods.cpc._stage import PRESENT, Predicting, accompanied
 from methods.cpc._text import TextTower
 from methods.cpc._tower import Tower
 
+#: Held-out sequences in the gallery at most, and how many are one batch there: as many as on one GPU of the paper.
+_GALLERY, _TOGETHER = 400, 8
 #: What observes each kind of data.
 TOWERS: Mapping[Modality, type[Tower]] = {"audio": AudioTower, "image": ImageTower, "text": TextTower}
 
@@ -128,6 +133,21 @@ class Cpc(Method):
 
     def encode(self, batch: Batch) -> Mapping[str, Features]:
         return self.stage.tower.encode(batch)
+
+    def gallery(self, source: Source) -> Iterator[Panel]:
+        """Accuracy by steps ahead, on held-out sequences; of sound, also its windows by speaker."""
+        ids = torch.arange(min(_GALLERY, len(source)))
+        drawn = [self._drawn(source, some) for some in torch.split(ids, _TOGETHER)]
+        with torch.no_grad():
+            yield accuracy_panel([self.stage(each) for each in drawn], len(ids))
+            if source.spec.modality == "audio" and source.groups is not None:
+                contexts = torch.cat([self.stage.summaries(each) for each in drawn])
+                yield from speaker_panels(contexts, source.groups.take(ids))
+
+    def _drawn(self, source: Source, ids: Tensor) -> Drawn:
+        keys, device = Keys.of(0, "cpc.gallery", ids), self.stage.weights.device
+        batch = {name: value.to(device) for name, value in self.sample(source, ids, keys).items()}
+        return self.stage.draw(batch, keys.fold("stage.draw").to(device))
 
 
 def _listed(names: Mapping[Modality, object]) -> str:

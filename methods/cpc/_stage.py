@@ -72,6 +72,13 @@ class Predicting(Stage):
             answer = contrast(predictions, candidates, made.positives, made.blocks, made.excluded, made.longest)
         return made, answer
 
+    def summaries(self, drawn: Drawn) -> Tensor:
+        """The mean context of each sequence: float32 [B, C]."""
+        together = 1 + companions(self.config)
+        contexts = self.tower.observe(drawn.tensors).c[::together].float()
+        real = drawn.tensors["valid"][::together, ..., None]
+        return (contexts * real).sum((1, 2)) / real.sum((1, 2)).clamp_min(1)
+
 
 def _joined(candidates: Tensor, made: Choices) -> tuple[Tensor, Choices]:
     """Among the candidates of all ranks."""
