@@ -70,11 +70,12 @@ def pretrain(payload: Mapping[str, Any], gang: Gang) -> None:
             return
         artifacts = work.store.artifacts(plan.fingerprint)
         save_encoder(artifacts, trained.method, trained.state)
+        groups_used = source.groups_read or held_out.groups_read  # before the gallery, which may colour by them
         save_panels(artifacts / "gallery", trained.method.gallery(held_out))
         result = {
             **trained.result,
             "coupling": sorted(method_class.coupling(config)),
-            "groups_used": source.groups_read or held_out.groups_read,
+            "groups_used": groups_used,
             "dataset_digest": data.digest,
         }
         work.store.write(work.record("pretraining", plan.fingerprint, plan, started, result))
