@@ -58,10 +58,12 @@ def _of_block(queries: Tensor, table: Tensor, offsets: Tensor | None, k: int) ->
 
 def _first(similarity: Tensor, k: int, start: int) -> Neighbors:
     """The k highest of each row [M, n], of equal ones the leftmost; `topk` promises nothing about equal ones."""
-    index = similarity.topk(k, dim=1, sorted=False).indices
-    values = similarity.gather(1, index)
-    last = values.amin(1, keepdim=True)
-    for row in ((similarity >= last).sum(1) > k).nonzero()[:, 0].tolist():  # equal ones inside and outside
+    # One more than asked for tells whether equal ones stand on both sides of the cut, for less than a second look at
+    # all of them costs: that took longer than to find them.
+    values, index = similarity.topk(min(k + 1, similarity.shape[1]), dim=1)
+    last, beyond = values[:, k - 1 : k], values[:, k:]
+    index = index[:, :k]
+    for row in (beyond == last).any(1).nonzero()[:, 0].tolist():
         above = (similarity[row] > last[row]).nonzero()[:, 0]
         equal = (similarity[row] == last[row]).nonzero()[:, 0]
         index[row] = torch.cat([above, equal[: k - len(above)]])
