@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics._metric import Metric
+from harness.metrics._ratio import ratio_outcomes
 
 NORMALISER = "0.6 x the diagonal of the box about the frame's visible joints"
 ALPHAS = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -44,16 +45,16 @@ def _hits(predicted: NDArray[Any], actual: NDArray[Any], alpha: float) -> tuple[
 
 
 def _outcomes(predictions: Predicted, targets: Actual, *, alpha: float) -> NDArray[np.float64]:
-    """PCK is the mean over joints of each joint's share over all frames of all videos. A video's outcome is what its
-    own frames bring to that, times the number of videos."""
+    """PCK is the mean over joints of each joint's share over all frames of all videos. A video's outcome is what it
+    adds to that."""
     _check(predictions, targets)
     pairs = [_hits(*rows, alpha) for rows in zip(predictions, targets, strict=True)]
-    totals = np.sum([scored.sum(0) for _, scored in pairs], axis=0)
-    seen = totals > 0
+    units = np.stack([scored.sum(0) for _, scored in pairs])
+    seen = units.sum(0) > 0
     if not seen.any():
         raise ValueError("no joint of a first frame is visible in a later one: there is nothing to score")
-    shares = np.stack([hits.sum(0) for hits, _ in pairs])[:, seen] / totals[seen]
-    means: NDArray[np.float64] = shares.mean(1) * len(pairs)
+    hits = np.stack([hit.sum(0) for hit, _ in pairs])
+    means: NDArray[np.float64] = ratio_outcomes(hits[:, seen], units[:, seen]).mean(1)
     return means
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics._metric import Metric
+from harness.metrics._ratio import ratio_outcomes
 
 Masks = Sequence[NDArray[np.uint8]]  #: one row a video: [T, H, W], 0 is background
 Maps = NDArray[np.bool_]  #: [T, H, W]
@@ -131,13 +132,13 @@ def _per_object(qualities: Sequence[Quality], summary: Summary, predicted: Any, 
 def _outcomes(
     predictions: Masks, targets: Masks, *, qualities: Sequence[Quality], summary: Summary
 ) -> NDArray[np.float64]:
-    """Per video the sum over its objects, times videos / objects, so that the mean is that over all objects."""
+    """Per video, what it adds to the mean over all objects."""
     _check(predictions, targets)
     videos = [
         _per_object(qualities, summary, predicted, actual)
         for predicted, actual in zip(predictions, targets, strict=True)
     ]
-    return np.array([sum(values) for values in videos]) * (len(videos) / sum(map(len, videos)))
+    return ratio_outcomes(np.array([sum(values) for values in videos]), np.array([len(values) for values in videos]))
 
 
 def _compute(predictions: Masks, targets: Masks, *, qualities: Sequence[Quality], summary: Summary) -> float:

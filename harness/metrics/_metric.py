@@ -20,8 +20,7 @@ class Metric:
             sequences of rows.
         outcomes: one number per example, float or bool [N] with `compute` as their mean; None where the metric is no
             mean over examples. Paired tests over test examples need it. Where the metric is a mean over units of
-            which examples hold several (objects, joints), an example's number is the sum over its own units times N /
-            all units; for positions, whose number differs most, see `position_outcomes`.
+            which examples hold several (objects, joints, positions), see `ratio_outcomes`.
         note: what a reader of its number must know where definitions differ.
     """
 
