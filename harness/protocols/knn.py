@@ -36,11 +36,14 @@ class KnnConfig(Settings):
         similarity: cosine, or euclidean distance on the features as they are.
         temperature: T in the vote exp(cosine / T) of a neighbour; None gives every neighbour one vote, as euclidean
             needs.
+        max_positions: of a task that labels positions, train is sampled down to so many of them: the search takes as
+            long as they are many, and those of one text or recording are much alike.
     """
 
     ks: tuple[int, ...] = (1, 3, 5, 10, 20, 50, 100, 200)
     similarity: Literal["cosine", "euclidean"] = "cosine"
     temperature: float | None = 0.07
+    max_positions: int = 20_000
 
     def __post_init__(self) -> None:
         check_grid("ks", self.ks)
@@ -48,6 +51,8 @@ class KnnConfig(Settings):
             raise ValueError(
                 f"temperature: {self.temperature} is not a positive number; for equal votes leave it empty"
             )
+        if self.max_positions < 2:
+            raise ValueError(f"max_positions: {self.max_positions} cannot hold two classes; give at least 2")
         if self.similarity == "euclidean" and self.temperature is not None:
             raise ValueError("similarity euclidean needs equal votes: set `temperature: null`")
 
@@ -67,20 +72,25 @@ class Knn(Protocol):
     config: KnnConfig
 
     def solve(self, view: View, task: Task, keys: Keys) -> Solution:
-        """No randomness: `keys` is not used.
+        """Of `keys`, which positions of train are kept where there are too many.
 
         Raises:
             ValueError: the features are not finite, or train holds a single class.
         """
         with torch.inference_mode():
-            return self._solve(view, task)
+            return self._solve(view, task, keys)
 
-    def _solve(self, view: View, task: Task) -> Solution:
-        features = view.train.pooled()
+    def _solve(self, view: View, task: Task, keys: Keys) -> Solution:
+        features, targets_of_train = view.train.pooled(), view.train_targets
+        if task.kind == "position" and len(features) > self.config.max_positions:
+            dice = torch.randperm(len(features), generator=keys.fold("sample").generator())
+            kept = dice[: self.config.max_positions].sort().values
+            features = features[kept.to(features.device)]
+            targets_of_train = targets_of_train[kept.to(targets_of_train.device)]
         ks = [k for k in self.config.ks if k <= len(features)]
         if not ks:
             raise ValueError(f"ks: the smallest is {self.config.ks[0]}, but train has {len(features)} examples")
-        seen = SeenClasses(task, view.train_targets, features.device)
+        seen = SeenClasses(task, targets_of_train, features.device)
         centre = features.double().mean(0).to(features.dtype)
         table = self._table(features, "train", centre)
         offsets = -0.5 * table.square().sum(1) if self.config.similarity == "euclidean" else None
@@ -99,6 +109,7 @@ class Knn(Protocol):
             "rule": f"best {task.metric} on val, then largest k; no refit with val",
             "grid": ks,
             **told(task, qualities),
+            "train": len(features),
             "winner": winner,
         }
         # Neither one neighbour nor all of train can be gone beyond.

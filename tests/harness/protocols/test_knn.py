@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -162,3 +163,16 @@ def test_contradicting_settings_are_refused(values: dict[str, Any]) -> None:
 
 def test_is_found_by_the_roster() -> None:
     assert roster()["knn"] is Knn
+
+
+def test_of_too_many_positions_a_part_is_searched() -> None:
+    features, targets = gaussians(spread=0.3)
+    view, positions = view_of(features, targets), replace(TASK, kind="position")
+    parts = [Knn(KnnConfig(max_positions=40)).solve(view, positions, Keys.of(seed, "knn")) for seed in (0, 0, 1)]
+    assert [part.selection["train"] for part in parts] == [40, 40, 40]
+    assert np.array_equal(parts[0].predictions, parts[1].predictions)
+    assert parts[0].selection["val_accuracy"] != parts[2].selection["val_accuracy"], "another seed, another part"
+    whole = Knn(KnnConfig(max_positions=40)).solve(view, TASK, Keys.of(0, "knn"))
+    assert whole.selection["train"] == 160, "whole examples are all searched"
+    all_positions = Knn(KnnConfig(max_positions=160)).solve(view, positions, Keys.of(0, "knn"))
+    assert np.array_equal(all_positions.predictions, whole.predictions)
