@@ -28,13 +28,13 @@ def companions(config: CpcConfig) -> int:
     return config.companions if config.negatives in SAME_SPEAKER else 0
 
 
-def asked(valid: Tensor, ahead: int, pool: Pool, *, joined: bool = False) -> Tensor:
+def asked(valid: Tensor, ahead: int, pool: Pool, elsewhere: Tensor | int = 0) -> Tensor:
     """Which predictions are made: bool [B, T, Q, K], from the context at t of the latent at t + k, where both are
     real and there is something to tell it from.
 
     Args:
         valid: bool [B, 1 + companions, T, Q], the sequence first.
-        joined: whether other ranks hold sequences that are candidates too.
+        elsewhere: how many candidates other ranks hold.
     """
     own, steps = valid[:, 0], valid.shape[2]
     later = [
@@ -45,7 +45,7 @@ def asked(valid: Tensor, ahead: int, pool: Pool, *, joined: bool = False) -> Ten
         count = valid.flatten(1).sum(1)
         others = count - own.flatten(1).sum(1)
         if pool in MIXED:
-            others = count.sum() - count + int(joined)
+            others = count.sum() - count + elsewhere
         found = found & (others > 0)[:, None, None, None]
     return found
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, distributed
 from torch.autograd import Function
 
+from methods._keys import Keys
+
 
 def ranks() -> int:
     """Processes that train together; 1 where none do."""
@@ -23,6 +25,19 @@ def gathered(rows: Tensor) -> tuple[Tensor, int]:
     lengths = [int(length) for length in every]
     together: Tensor = _Gather.apply(rows, lengths)  # type: ignore[no-untyped-call]
     return together, sum(lengths[: distributed.get_rank()])
+
+
+def elsewhere(keys: Keys, counts: Tensor) -> Tensor:
+    """How many steps other sequences have that only other ranks hold: int64 []. All ranks call it together.
+
+    Args:
+        keys: of this rank's sequences. Held-out examples go through every rank, and so under the same keys.
+        counts: int64 [B], steps of each.
+    """
+    mine = torch.stack([keys.high.long(), keys.low.long(), counts], dim=1)
+    every, _ = gathered(mine)
+    shared = (every[:, None, :2] == mine[None, :, :2]).all(2).any(1)
+    return every[~shared, 2].sum()
 
 
 class _Gather(Function):

@@ -11,8 +11,8 @@ from methods._keys import Keys
 from methods._method import Batch, Drawn, LossTerms, Stage
 from methods.cpc._config import CpcConfig
 from methods.cpc._info_nce import Contrast, contrast, predict
-from methods.cpc._pools import Choices, asked, choices, companions
-from methods.cpc._ranks import gathered, ranks
+from methods.cpc._pools import EXCLUDING, Choices, asked, choices, companions
+from methods.cpc._ranks import elsewhere, gathered, ranks
 from methods.cpc._tower import Tower
 
 #: The batch's entry that says which companions there are: bool [B, 1 + companions].
@@ -37,9 +37,11 @@ class Predicting(Stage):
         valid = tensors["valid"]
         if together > 1:
             valid = valid & batch[PRESENT].flatten()[:, None, None]
-        joined = self.config.across_ranks and ranks() > 1
         tensors["valid"] = valid
-        tensors["asked"] = asked(_grouped(valid, together), self.tower.ahead, self.config.negatives, joined=joined)
+        sequences = _grouped(valid, together)
+        joined = self.config.across_ranks and self.config.negatives in EXCLUDING and ranks() > 1
+        more = elsewhere(keys, sequences.flatten(1).sum(1)) if joined else 0
+        tensors["asked"] = asked(sequences, self.tower.ahead, self.config.negatives, more)
         return Drawn(tensors, {"info_nce": tensors["asked"].sum().float()})
 
     def forward(self, drawn: Drawn) -> LossTerms:
