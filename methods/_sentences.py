@@ -1,9 +1,9 @@
-"""A corpus as tokens: documents of sentences, read and tokenised once."""
+"""Sentences: documents of them as tokens, read and tokenised once; those of like length together."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,3 +88,14 @@ def sentences_of(source: Source, index: int) -> list[str]:
 def all_sentences(source: Source) -> Iterator[list[str]]:
     """Those of each document in turn."""
     return (sentences_of(source, index) for index in range(len(source)))
+
+
+def of_like_length(lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Groups of rows, ascending by length, so that little of what goes through an encoder together is padding: a group
+    holds at most `most` tokens when its rows are filled up to the longest, or is one row."""
+    groups: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if not groups or lengths[row] * (len(groups[-1]) + 1) > most:
+            groups.append([])
+        groups[-1].append(row)
+    return groups

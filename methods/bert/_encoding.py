@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from methods._method import Batch, Features, Source
+from methods._sentences import of_like_length
 from methods._wordpiece import CLS, PAD, SEP, WordPiece
 from methods.bert._config import SPECIAL, BertConfig
 from methods.bert._encoder import Encoder
@@ -150,12 +151,7 @@ def _in_pieces(encoder: Encoder, tokens: Tensor, segments: Tensor, lengths: Tens
     """The last layers' outputs, [M, L, width] each. Sequences of like length go through the encoder together, so that
     few of its products are of padding."""
     sizes: list[int] = lengths.tolist()
-    order = sorted(range(len(sizes)), key=sizes.__getitem__)
-    pieces: list[list[int]] = [[]]
-    for row in order:
-        if pieces[-1] and sizes[row] * (len(pieces[-1]) + 1) > _AT_ONCE:
-            pieces.append([])
-        pieces[-1].append(row)
+    pieces = of_like_length(sizes, _AT_ONCE) or [[]]
     parts: list[list[Tensor]] = []
     for piece in pieces:
         rows = torch.tensor(piece, device=tokens.device, dtype=torch.int64)
@@ -168,6 +164,7 @@ def _in_pieces(encoder: Encoder, tokens: Tensor, segments: Tensor, lengths: Tens
         )
         room = tokens.shape[1] - longest
         parts.append([functional.pad(output, (0, 0, 0, room)) for output in outputs[-LAYERS:]])
+    order = [row for piece in pieces for row in piece]
     back = torch.tensor(order, device=tokens.device, dtype=torch.int64).argsort()
     return [torch.cat(layer)[back] for layer in zip(*parts, strict=True)]
 

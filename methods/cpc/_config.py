@@ -56,7 +56,7 @@ class AudioConfig(Settings):
 @dataclass(frozen=True, kw_only=True)
 class ImageConfig(Settings):
     """Section 3.2. Sizes are in pixels of the image after rescaling. The paper does not give blocks and hidden, which
-    are those of its successor (Henaff et al. 2019) as remembered.
+    are those that its successor prints (Henaff et al., Data-efficient image recognition with CPC, 2019).
 
     Attributes:
         rescaled: the shorter side that images are brought to, aspect kept; None: as stored.

@@ -1,4 +1,17 @@
-"""Images: a grid of overlapping patches, whose rows are predicted from those above them (section 3.2)."""
+"""Images: a grid of overlapping patches, whose rows are predicted from those above them (section 3.2).
+
+What would give rows away is hidden as the paper does it: images are gray, each patch loses a random part of its rim,
+and nothing is normalised. Departures, and what the paper leaves open:
+
+- It does not say where negatives come from; they are those of config negatives, as for sound. A step of a sequence is
+  any patch of the image, so that current_sequence tells patches of one image apart.
+- What is kept of a patch stands in the middle of a frame of middle gray.
+- ResNet-v2-101 has biases where it had normalisation, and its branches start smaller, since nothing else would keep 30
+  units from blowing up what goes through them.
+- The context network is the one that its successor prints.
+- Features are of the middle crop alone, as is usual; the paper does not say.
+- The small encoder is ours.
+"""
 
 from __future__ import annotations
 

@@ -41,6 +41,11 @@ _GALLERY, _TOGETHER = 400, 8
 TOWERS: Mapping[Modality, type[Tower]] = {"audio": AudioTower, "image": ImageTower, "text": TextTower}
 
 
+def _paper(*, batch_size: int) -> Training:
+    """The paper's optimiser. It gives the number of steps for sound alone."""
+    return Training(steps=300_000, batch_size=batch_size, optimizer="adam", learning_rate=2e-4)
+
+
 class Cpc(Method):
     """Representations: z, the latents, and c, the contexts; see each domain's tower."""
 
@@ -73,16 +78,20 @@ class Cpc(Method):
                 },
                 "text": {
                     "vocabulary": 2000,
-                    "embedding": 64,
-                    "width": 128,
-                    "context": 128,
+                    "embedding": 128,
+                    "width": 256,
+                    "context": 256,
                     "sentences": 12,
                     "words": 32,
                 },
             },
             training=Training(steps=400, batch_size=16, optimizer="adam", learning_rate=1e-3),
         ),
-        "paper": Preset(training=Training(steps=300_000, batch_size=64, optimizer="adam", learning_rate=2e-4)),
+        # Of sound: 8 GPUs with 8 examples each.
+        "paper": Preset(training=_paper(batch_size=8 * 8)),
+        # 32 GPUs with 16 each, and 8 with 64 each; give them as many ranks, since negatives are those of a rank.
+        "paper_images": Preset(training=_paper(batch_size=32 * 16)),
+        "paper_text": Preset(training=_paper(batch_size=8 * 64)),
     }
 
     def __init__(self, config: CpcConfig, spec: Spec, state: State) -> None:

@@ -1,4 +1,14 @@
-"""Texts: the sentences of a document are predicted from those before them (section 3.3)."""
+"""Texts: the sentences of a document are predicted from those before them (section 3.3).
+
+An example is a document, one sentence a line. Departures from the paper, and what it leaves open:
+
+- Words are WordPieces, so that texts to be judged have no unknown words; the paper keeps whole words and maps those
+  that its corpus lacks from word2vec.
+- The paper does not give the kernel of the convolution and the width of words, nor how many sentences and words a
+  sequence in training has.
+- A sequence begins with an empty context, wherever in its document it begins.
+- Texts of several sentences have the mean of their vectors.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +23,7 @@ from methods._method import Batch, Features, Source, Spec, State, TaskKind
 from methods._sentences import Corpora, all_sentences, sentences_of
 from methods._wordpiece import PAD, WordPiece, train_vocabulary
 from methods.cpc._config import CpcConfig
-from methods.cpc._text_encoder import SentenceEncoder, encode_sentences
+from methods.cpc._text_encoder import AT_ONCE, SentenceEncoder, encode_sentences
 from methods.cpc._tower import Observed, Tower
 
 
@@ -102,7 +112,13 @@ class TextTower(Tower):
 
     def encode(self, batch: Batch) -> Mapping[str, Features]:
         """A text without words has z and c 0."""
-        words, lengths = batch["words"], batch["lengths"]
+        at_once = max(AT_ONCE // batch["lengths"].shape[1], 1)
+        parts = zip(torch.split(batch["words"], at_once), torch.split(batch["lengths"], at_once), strict=True)
+        z, c = (torch.cat(found) for found in zip(*(self._encoded(*part) for part in parts), strict=True))
+        return {"z": Features(z), "c": Features(c)}
+
+    def _encoded(self, words: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """z [N, width] and c [N, context] of some texts."""
         real = torch.arange(words.shape[1], device=words.device) < lengths.sum(1, keepdim=True)
         row, place = (lengths > 0).nonzero(as_tuple=True)
         z = self.encoder.embed.weight.new_zeros(*lengths.shape, self.width)
@@ -111,7 +127,4 @@ class TextTower(Tower):
         counts = (lengths > 0).sum(1)
         contexts = self.recur(z)[0]
         last = contexts[torch.arange(len(lengths), device=words.device), (counts - 1).clamp_min(0)]
-        return {
-            "z": Features(z.sum(1) / counts[:, None].clamp_min(1)),
-            "c": Features(last * (counts > 0)[:, None]),
-        }
+        return z.sum(1) / counts[:, None].clamp_min(1), last * (counts > 0)[:, None]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from methods._sentences import of_like_length
 from methods._wordpiece import PAD
 
 #: Words, padding included, that go through the encoder together.
@@ -39,15 +40,11 @@ def encode_sentences(encoder: SentenceEncoder, words: Tensor, lengths: Tensor) -
     """Any number of sentences of any length, those of like length together: int64 [W], one sentence after the other,
     and [M] -> [M, width]."""
     sizes: list[int] = lengths.tolist()
-    order = sorted(range(len(sizes)), key=sizes.__getitem__)
-    pieces: list[list[int]] = []
-    for row in order:
-        if not pieces or sizes[row] * (len(pieces[-1]) + 1) > AT_ONCE:
-            pieces.append([])
-        pieces[-1].append(row)
+    pieces = of_like_length(sizes, AT_ONCE)
     starts = lengths.cumsum(0) - lengths
     parts = []
     for piece in pieces:
         rows = torch.tensor(piece, device=words.device)
         parts.append(encoder(padded_rows(words, starts[rows], lengths[rows], sizes[piece[-1]]), lengths[rows]))
+    order = [row for piece in pieces for row in piece]
     return torch.cat(parts)[torch.tensor(order, device=words.device).argsort()]

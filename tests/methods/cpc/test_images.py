@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -228,7 +229,12 @@ def test_without_normalisation_thirty_units_keep_the_scale() -> None:
     assert 0.1 < outputs.std() < 10
 
 
-COLOURED = next(source for source in toy_sources() if source.spec.shape == (3, 48, 48))
+def small() -> Subject:
+    preset = Cpc.presets["small"]
+    source = next(source for source in toy_sources() if source.spec.shape == (3, 48, 48))
+    subject = Subject("cpc", Cpc, settings(Cpc.Config, preset.config), preset.training, source)
+    assert Cpc.fits(subject.config, source.spec) is None
+    return subject
 
 
 @pytest.mark.parametrize(
@@ -243,9 +249,9 @@ COLOURED = next(source for source in toy_sources() if source.spec.shape == (3, 4
     ],
     ids=lambda check: check.__name__,
 )
-def test_the_contract(check: object) -> None:
-    preset = Cpc.presets["small"]
-    subject = Subject("cpc", Cpc, settings(Cpc.Config, preset.config), preset.training, COLOURED)
-    assert Cpc.fits(subject.config, COLOURED.spec) is None
-    assert callable(check)
-    check(copy.copy(subject))
+def test_the_contract(check: Callable[[Subject], None]) -> None:
+    check(small())
+
+
+def test_state_round_trips(tmp_path: Path) -> None:
+    checks.state_round_trips(small(), tmp_path)

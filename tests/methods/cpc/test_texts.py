@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -120,7 +121,8 @@ def test_windows_are_each_documents_own_dice() -> None:
 
 @pytest.mark.parametrize("at_once", [1, 1 << 14])
 def test_a_text_has_the_features_that_it_has_alone(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("methods.cpc._text_encoder.AT_ONCE", at_once)
+    for module in ("_text", "_text_encoder"):
+        monkeypatch.setattr(f"methods.cpc.{module}.AT_ONCE", at_once)
     one, _ = tower()
     together = encode(one, *DOCUMENTS, "word " * 300)
     for row, text in enumerate(DOCUMENTS):
@@ -197,6 +199,16 @@ def test_settings_that_make_no_sense_are_refused(config: dict[str, int], message
         TextConfig(**config)
 
 
+def small() -> Subject:
+    """With room for three sentences, so that longer documents leave the die a choice."""
+    preset = Cpc.presets["small"]
+    values = {**preset.config, "text": {**preset.config["text"], "sentences": 3, "ahead": 2}}
+    source = toy_source("text")
+    subject = Subject("cpc", Cpc, settings(Cpc.Config, values), preset.training, source)
+    assert Cpc.fits(subject.config, source.spec) is None
+    return subject
+
+
 @pytest.mark.parametrize(
     "check",
     [
@@ -209,12 +221,9 @@ def test_settings_that_make_no_sense_are_refused(config: dict[str, int], message
     ],
     ids=lambda check: check.__name__,
 )
-def test_the_contract(check: object) -> None:
-    """With room for three sentences, so that longer documents leave the die a choice."""
-    preset = Cpc.presets["small"]
-    values = {**preset.config, "text": {**preset.config.get("text", {}), "sentences": 3, "ahead": 2}}
-    source = toy_source("text")
-    subject = Subject("cpc", Cpc, settings(Cpc.Config, values), preset.training, source)
-    assert Cpc.fits(subject.config, source.spec) is None
-    assert callable(check)
-    check(subject)
+def test_the_contract(check: Callable[[Subject], None]) -> None:
+    check(small())
+
+
+def test_state_round_trips(tmp_path: Path) -> None:
+    checks.state_round_trips(small(), tmp_path)
