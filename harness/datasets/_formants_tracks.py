@@ -42,7 +42,7 @@ class Tracks:
 def spoken(voice: Voice, dice: Dice) -> Tracks:
     """An utterance: silence, words with a pause here and there, silence."""
     tempo = 85 + dice.below(31)  # per cent of the phones' durations
-    glide = 20 + dice.below(9)  # blocks of each of two moving averages: how lazy the tongue is
+    glide = 26 + dice.below(9)  # blocks of each of two moving averages: how lazy the tongue is
     phones: list[Phone] = []
     lengths: list[int] = []
 
@@ -55,7 +55,8 @@ def spoken(voice: Voice, dice: Dice) -> Tracks:
     while sum(lengths) < SHORTEST:
         if len(phones) > 1 and dice.percent(15):
             say(SILENCE)
-        for name in dice.pick(LEXICON):
+        last = phones[-1].name
+        for name in dice.pick([word for word in LEXICON if word[0] != last]):
             say(name)
     say(SILENCE)
 
@@ -80,8 +81,8 @@ def spoken(voice: Voice, dice: Dice) -> Tracks:
 
 
 def _about(aim: int, dice: Dice) -> int:
-    """Nobody aims alike twice: within 6 % either way."""
-    return aim * (940 + dice.below(121)) // 1000
+    """Nobody aims alike twice: within 10 % either way."""
+    return aim * (900 + dice.below(201)) // 1000
 
 
 def _noises(phones: list[Phone], lengths: list[int]) -> tuple[Track, Track]:

@@ -30,28 +30,28 @@ class Voice(NamedTuple):
 
 # Neither pitch nor tract tells a voice, only both with the rest: neighbours in one are apart in another.
 VOICES = (
-    Voice(95, 880, 40, 20, 10),
-    Voice(102, 1010, 150, 8, 4),
-    Voice(112, 930, 10, 6, 14),
-    Voice(124, 1090, 70, 36, 6),
-    Voice(136, 970, 220, 14, 4),
-    Voice(150, 1150, 20, 10, 8),
-    Voice(166, 900, 90, 40, 12),
-    Voice(182, 1050, 30, 24, 4),
-    Voice(200, 1180, 120, 8, 10),
-    Voice(220, 1110, 60, 44, 5),
+    Voice(88, 1040, 20, 10, 6),
+    Voice(99, 840, 120, 30, 10),
+    Voice(111, 1130, 300, 6, 4),
+    Voice(124, 930, 10, 50, 14),
+    Voice(139, 1190, 60, 20, 4),
+    Voice(155, 810, 200, 8, 8),
+    Voice(173, 1080, 5, 60, 5),
+    Voice(194, 890, 30, 12, 12),
+    Voice(217, 1160, 150, 40, 6),
+    Voice(243, 980, 80, 16, 4),
 )
 
 
 def pitch_contour(voice: Voice, blocks: int, dice: Dice) -> NDArray[np.int64]:
     """Of one utterance, in 256ths of Hz, by block: it falls, with rises and dips on the way. [blocks]
 
-    The whole utterance is up to 12 % higher or lower than the voice's average.
+    The whole utterance is up to 6 % higher or lower than the voice's average.
     """
-    level = voice.pitch * (880 + dice.below(241))  # thousandths of Hz
+    level = voice.pitch * (940 + dice.below(121))  # thousandths of Hz
     points = 2 + blocks // _EVERY
-    fall = dice.below(160)
-    heights = np.array([1000 + fall * (points - 2 * at) // (2 * points) + dice.below(161) - 80 for at in range(points)])
+    fall = 60 + dice.below(80)
+    heights = np.array([1000 + fall * (points - 2 * at) // (2 * points) + dice.below(101) - 50 for at in range(points)])
     block = np.arange(blocks)
     before, part = block // _EVERY, block % _EVERY
     height = (heights[before] * (_EVERY - part) + heights[before + 1] * part) // _EVERY

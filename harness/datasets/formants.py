@@ -42,7 +42,28 @@ class FormantsConfig(Settings):
 
 
 class Formants(Dataset):
-    """Utterances."""
+    """Utterances of about 1.2 seconds at 8 kHz, by ten voices: made-up words of 17 phones, with pauses between.
+
+    The voices differ in pitch, in the length of the vocal tract (which scales all formants by .81 to 1.19), in
+    spectral tilt, breath and jitter; neighbours in pitch are apart in tract. Formants glide: each track is averaged
+    twice over about 75 ms, so that phones bend their neighbours and short vowels miss what they aim at, which itself
+    varies by a tenth. Stops are silent until their burst. Noise lies 15 to 21 dB below the speech, its level and
+    colour, the loudness (9 to 15 % of full scale) and the tempo drawn for each utterance whatever the voice. There are
+    sixteen words, known after two phones: one frame leaves much open that its past tells.
+
+    Tasks: "phone" has the phone, or silence, at the middle of every 10 ms; "speaker_frame" who speaks there, as in van
+    den Oord et al. 2018, section 3.1, but not within silence, where there is no voice; "speaker" who speaks, of whole
+    utterances. All voices are in all splits, equally often (to one utterance). No utterance lies in two splits: a hash
+    of the numbers that it is drawn from says to which it belongs. The same words in a row may, in other sound.
+    `groups` are the speakers.
+
+    Measured at the defaults by probes on 10,000 frames of train, accuracy on val's frames, phone and speaker_frame: 13
+    MFCC .61 and .38, with differences of first and second order .68 and .45, 26 log-mel bands .62 and .62; four
+    convolutions of stride 80 and a GRU of 128, untrained CPC_UNTRAINED; after 700 steps of CPC of 8 windows of .96 s
+    (70 s of one core) CPC_TRAINED on c. The ceiling of 1 is for who hears perfectly; where one phone passes into the
+    next, and in closures at an utterance's begin, the sound does not tell. About 200 seconds of speech are made in one
+    second on one core.
+    """
 
     name: ClassVar[str] = "formants"
     version: ClassVar[int] = 1
@@ -59,7 +80,7 @@ class Formants(Dataset):
         speakers = tuple(f"voice {1 + voice}" for voice in range(self.config.speakers))
         phones = tuple(phone.name for phone in PHONES)
         return {
-            "phone": Task(name="phone", kind="position", metric="position_accuracy", classes=phones, chance=0.15),
+            "phone": Task(name="phone", kind="position", metric="position_accuracy", classes=phones, chance=0.1),
             "speaker_frame": Task(
                 name="speaker_frame",
                 kind="position",
@@ -118,11 +139,11 @@ def _noise(dice: Dice, rows: int, length: int) -> Samples:
 
 def _recorded(sound: Samples, noise: Samples, dice: Dice) -> NDArray[np.float32]:
     """In noise of some level and colour, at some gain; none of them depends on what is said, or by whom."""
-    colour = dice.below(192) / 256
-    noise[1:] += colour * noise[:-1]
-    share = (2 + dice.below(15)) / 100  # of the noise to the speech
+    colour = dice.below(64) / 256
+    noise = noise + colour * np.append(0, noise[:-1])
+    share = (9 + dice.below(10)) / 100  # of the noise to the speech
     mixed = sound / _strength(sound) + share * (noise / _strength(noise))
-    loudness = (40 + dice.below(101)) / 1000
+    loudness = (90 + dice.below(61)) / 1000
     scaled = mixed * (loudness / _strength(mixed))
     scaled /= max(1.0, float(np.abs(scaled).max()) / 0.98)
     return (np.rint(scaled * _FULL) / _FULL).astype(np.float32)
