@@ -90,7 +90,8 @@ def _glottal_wave(pitch: NDArray[np.int64], tilt: int) -> Samples:
         wave = wave + _SINE[np.arange(_CYCLE) * harmonic % _CYCLE] / _FINE * strength
     steps = np.repeat(pitch * (1 << 24) // RATE, BLOCK)  # a whole period is 2^32
     phase = np.cumsum(steps) >> 22
-    return wave[phase % _CYCLE]
+    sound: Samples = wave[phase % _CYCLE]
+    return sound
 
 
 def _sloped(track: NDArray[np.int64]) -> Samples:
