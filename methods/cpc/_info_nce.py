@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-#: Logits that are held at a time: what a core's cache holds, and what a GPU is busy with.
-_AT_ONCE = {"cpu": 1 << 18}
+#: Logits that are held at a time: a few megabytes, near what a core has of cache; more keep a GPU busy.
+_AT_ONCE = {"cpu": 1 << 20}
 _AT_ONCE_ELSEWHERE = 1 << 26
 
 
