@@ -12,7 +12,7 @@ The softmax is over candidates, for a fixed context: all latents of the pool, th
 that sound like it too. The loss is at most ln N where nothing is known, and ln N - loss bounds the mutual information
 of context and latent from below (section 2.3), whatever there is to know: it never exceeds ln N.
 
-Departures from the paper, and what it leaves open:
+Departures from the paper, and what it leaves open, beside those that _image.py and _text.py name:
 
 - The paper does not say how negatives of the same speaker come into a batch. Here each example brings companions,
   windows of other recordings of its speaker; they and its own window are its candidates, and nothing is predicted from
@@ -26,7 +26,8 @@ Departures from the paper, and what it leaves open:
 
 _config.py says what can be set, _info_nce.py is the loss, _pools.py and _speakers.py where negatives come from,
 _ranks.py candidates of all ranks, _stage.py the pretext task, _tower.py what the domains share; _audio.py, _waves.py
-and _audio_encoding.py are sound; _pictures.py is the gallery, and _learner.py puts them together.
+and _audio_encoding.py are sound; _image.py, _image_patches.py and _image_encoders.py are images, _text.py and
+_text_encoder.py are text, each with its departures; _pictures.py is the gallery, and _learner.py puts them together.
 """
 
 from methods.cpc._config import AudioConfig, CpcConfig, ImageConfig, TextConfig
