@@ -61,12 +61,14 @@ def head_of(path: Path) -> Head:
     return Head(info.samplerate, info.frames / info.samplerate)
 
 
-def heard(path: Path, rate: int, seconds: float | None = None) -> Heard:
+def heard(path: Path, rate: int, seconds: float | None = None, level: float | None = None) -> Heard:
     """A recording, its channels mixed down to their mean.
 
     Args:
         rate: samples a second that are wanted.
         seconds: at most so many from the start; what lies behind is not looked at. None: all.
+        level: the mean power that it is brought to, in decibels of full scale; less where it would be clipped. None:
+            its own.
 
     Raises:
         UnreadableError: it is damaged, cut off, empty or too short, or its samples are no sound.
@@ -79,13 +81,17 @@ def heard(path: Path, rate: int, seconds: float | None = None) -> Heard:
         raise UnreadableError(f"is {length}; a recording has {SHORTEST * 1000:g} ms at least")
     _check_scale(channels, own)
     mixed = channels.mean(axis=1, dtype=np.float32) if channels.shape[1] > 1 else channels[:, 0]
+    silent = bool(np.ptp(mixed) <= _SILENT)
     samples = mixed if own == rate else soxr.resample(mixed, own, rate, "VHQ")
+    if level is not None and not silent:
+        power = float(np.sqrt(np.mean(samples**2, dtype=np.float64)))
+        samples = samples * np.float32(min(10 ** (level / 20) / power, 1 / float(np.abs(samples).max())))
     return Heard(
         samples=np.clip(samples, -1, 1, dtype=np.float32),
         rate=own,
         channels=channels.shape[1],
         clipped=_clipped(channels),
-        silent=bool(np.ptp(mixed) <= _SILENT),
+        silent=silent,
     )
 
 

@@ -39,11 +39,14 @@ class SoundConfig(SplitConfig):
     """Attributes:
     rate: samples a second that all recordings are resampled to; by default all must be of one rate, which is kept.
     seconds: of each recording at most so many, from its start.
+    level: decibels of full scale that the mean power of each recording is brought to, as in -26; less where it would be
+        clipped. By default levels are kept.
     silent: whether a recording in which nothing is to be heard is refused.
     """
 
     rate: int | None = None
     seconds: float | None = None
+    level: float | None = None
     silent: Literal["refuse", "allow"] = "refuse"
 
     def __post_init__(self) -> None:
@@ -52,6 +55,8 @@ class SoundConfig(SplitConfig):
             raise ValueError(f"rate: {self.rate} samples a second; give 1000 to 384000, as in `rate: 16000`")
         if self.seconds is not None and not self.seconds > 0:
             raise ValueError(f"seconds: {self.seconds}; give more than 0, or leave it out to keep recordings whole")
+        if self.level is not None and not -60 <= self.level < 0:
+            raise ValueError(f"level: {self.level:g} dB; full scale is 0, so give -60 or more, as in `level: -26`")
 
 
 class OwnSounds(OwnExamples):
@@ -112,7 +117,7 @@ class OwnSounds(OwnExamples):
 
         def hear(row: int) -> Heard | UnreadableError:
             try:
-                return heard(self.root / self.names[row], self._rate, self.config.seconds)
+                return heard(self.root / self.names[row], self._rate, self.config.seconds, self.config.level)
             except UnreadableError as error:
                 return error
 

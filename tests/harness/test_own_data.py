@@ -124,6 +124,15 @@ def test_the_text_suite_reads_published_tables_and_trains_one_encoder_a_seed(
     assert len(trained) == len({cell.seed for cell in plan.cells if isinstance(cell.encoder, Pretraining)})
 
 
+def test_the_audio_suite_asks_new_speakers_and_who_speaks(real_data: Callable[[str], Path]) -> None:
+    path = real_data("fsdd") / "recordings"
+    plan = plan_suite("audio", sets=[f"datasets.{name}.config.path={path}" for name in ("new_speakers", "fsdd")])
+    asked = {(cell.dataset_label, each.task) for cell in plan.cells for each in cell.evaluations}
+    assert asked == {("new_speakers", "digit"), ("fsdd", "digit"), ("fsdd", "speaker")}
+    assert {"mfcc", "log_mel", "cpc"} <= {cell.label for cell in plan.cells}
+    assert not plan.not_applicable
+
+
 def test_all_leaves_out_what_needs_a_path(tmp_path: Path) -> None:
     plan = plan_suite(str(suite(tmp_path, "methods: [sdae]\ndatasets: all\npretrain: {steps: 10}\n")))
     own = {"arrays", "audio", "conllu", "idx", "images", "librispeech", "parquet", "plain_text", "squad", "text_table"}

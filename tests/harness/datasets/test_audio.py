@@ -177,6 +177,7 @@ def test_a_pattern_that_does_not_fit_is_told(tmp_path: Path) -> None:
         ({"file": "name", **DIGITS}, "file: is a column of `table`"),
         ({"rate": 0}, "rate: 0 samples"),
         ({"seconds": 0.0}, "seconds: 0.0"),
+        ({"level": 3.0}, "level: 3 dB"),
         ({"table": "../a.csv"}, "table: .*inside `path`"),
     ],
 )
@@ -191,6 +192,9 @@ def test_rates_differ_and_are_brought_to_one(tmp_path: Path, caplog: pytest.LogC
             rate = (8000, 44_100)[index % 2]
             samples = tone(hertz + index, rate, 0.2)
             save_sound(tmp_path / "a" / name / f"{index}.wav", np.stack([samples, samples], 1), rate)
+    levelled = written(dataset(tmp_path / "a", rate=8000, level=-30), tmp_path / "level")
+    for samples in sounds(levelled, "train"):
+        assert 10 * np.log10(np.mean(samples**2)) == pytest.approx(-30, abs=0.01)
     says = r"differ in samples a second.*: 8000.*: 44100.*`rate: 8000`"
     assert refused(dataset(tmp_path / "a"), tmp_path, says)
     with caplog.at_level(logging.INFO, "harness.datasets"):

@@ -75,6 +75,19 @@ def test_no_more_than_the_wanted_seconds_are_read(tmp_path: Path) -> None:
     assert len(heard(path, RATE, seconds=9).samples) == 4000
 
 
+def test_levels_are_brought_to_one_without_clipping(tmp_path: Path) -> None:
+    for height in (0.01, 0.9):
+        path = save_sound(tmp_path / "a.wav", tone(440, height=height), subtype="FLOAT")
+        samples = heard(path, RATE, level=-26).samples
+        assert 20 * np.log10(np.sqrt(np.mean(samples**2))) == pytest.approx(-26, abs=0.01)
+        assert np.corrcoef(samples, tone(440))[0, 1] == pytest.approx(1)
+    click = np.zeros(800, np.float32)
+    click[400] = 0.1
+    found = heard(save_sound(tmp_path / "a.wav", click, subtype="FLOAT"), RATE, level=-6).samples
+    assert np.abs(found).max() == pytest.approx(1), "as far as full scale, no further"
+    assert not heard(save_sound(tmp_path / "a.wav", 0 * click), RATE, level=-26).samples.any()
+
+
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff", "a.ogg", "a.opus", "a.mp3"])
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.97])
 def test_what_was_cut_off_is_never_just_shorter(tmp_path: Path, name: str, share: float) -> None:
