@@ -15,6 +15,7 @@ from harness import preview
 from harness.store import Store
 from tests.harness.command_line import harness
 from tests.harness.datasets import own_texts
+from tests.harness.datasets.audio_files import save_digits, save_librispeech, save_phones, save_spoken
 from tests.harness.datasets.own_files import WRITTEN, images, labels, save_classes, save_idx, save_parquet
 
 ROOT = Path(__file__).parents[1]
@@ -114,7 +115,7 @@ def test_the_suite_of_own_images_can_be_planned(tmp_path: Path) -> None:
         assert f"sdae/{name}/2" in answer.out
 
 
-def test_the_suite_of_own_videos_and_texts_can_be_planned(tmp_path: Path) -> None:
+def test_the_suite_of_own_videos_recordings_and_texts_can_be_planned(tmp_path: Path) -> None:
     _, _, suite = blocks("yaml")
     (tmp_path / "own.yaml").write_text(suite)
     data = tmp_path / "data"
@@ -122,11 +123,25 @@ def test_the_suite_of_own_videos_and_texts_can_be_planned(tmp_path: Path) -> Non
     for name, place in places.items():
         (data / place).mkdir(parents=True)
         WRITTEN[name](data / place)
+    save_spoken(data / "spoken", {"yes": 30, "no": 30})
+    save_digits(data / "digits", ("ann", "bob", "cyd", "dan", "eve"))
+    spoken = save_librispeech(data / "LibriSpeech")
+    utterances = sorted(path.stem for path in spoken.rglob("*.flac"))
+    save_phones(spoken / "phones.txt", {name: [number % 3] * 10 for number, name in enumerate(utterances)})
     reviews = "".join(f'"{text} {number}",{number % 5}\n' for number, (text, _) in enumerate(own_texts.reviews()))
     (data / "reviews.csv").write_text(f"body,stars\n{reviews}", encoding="utf-8")
     answer = harness("plan", str(tmp_path / "own.yaml"), "--store", str(tmp_path / "runs"))
     assert (answer.code, answer.err) == (0, "")
-    for cell in ("colorization/davis", "colorization/videos", "bert/reviews", "bert/treebank", "bert/squad"):
+    for cell in (
+        "colorization/davis",
+        "colorization/videos",
+        "bert/reviews",
+        "bert/treebank",
+        "bert/squad",
+        "cpc/sounds",
+        "cpc/digits",
+        "cpc/librispeech",
+    ):
         assert f"{cell}/0" in answer.out
 
 
