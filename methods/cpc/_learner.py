@@ -58,12 +58,12 @@ class Cpc(Method):
             config={
                 "audio": {
                     "rate": 8000,
-                    "kernels": (10, 8, 4, 4),
-                    "strides": (5, 4, 2, 2),
+                    "kernels": (20, 8, 4),
+                    "strides": (10, 4, 2),
                     "channels": 64,
                     "context": 128,
-                    "ahead": 6,
-                    "window": 5120,
+                    "window": 3840,
+                    "companded": True,
                 },
                 "image": {
                     "rescaled": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 import torch
@@ -30,11 +31,11 @@ class Waves(nn.Module):
         super().__init__()
         self.shapes = convolutions(config, rate)
         self.channels = config.channels
-        self.layers, self.norms = nn.ModuleList(), nn.ModuleList()
+        self.companded = config.companded
+        self.layers = nn.ModuleList()
         self.hop, self.sees, self.before, inputs = 1, 1, 0, 1
         for kernel, stride, padding in self.shapes:
             self.layers.append(_convolution(inputs, config.channels, kernel, stride))
-            self.norms.append(ChannelNorm(config.channels) if config.normalise else nn.Identity())
             self.sees += (kernel - 1) * self.hop
             self.before += padding * self.hop
             self.hop *= stride
@@ -70,26 +71,19 @@ class Waves(nn.Module):
             plan.append((sees, there, has))
             has = there
         maps = audio[:, None, has[0] : has[1]]
-        layers = zip(self.layers, self.norms, reversed(plan), strict=True)
-        for depth, (layer, norm, (sees, there, makes)) in enumerate(layers, start=1):
-            maps = functional.relu(norm(layer(functional.pad(maps, (there[0] - sees[0], sees[1] - there[1])))))
+        if self.companded:
+            maps = companded(maps)
+        for depth, (layer, (sees, there, makes)) in enumerate(zip(self.layers, reversed(plan), strict=True), start=1):
+            maps = functional.relu(layer(functional.pad(maps, (there[0] - sees[0], sees[1] - there[1]))))
             if own is not None:
                 places = torch.arange(*makes, device=maps.device)
                 maps = maps * (places < own[depth][:, None])[:, None]
         return maps.transpose(1, 2)
 
 
-class ChannelNorm(nn.Module):
-    """To mean 0 and variance 1 over the channels of each position, then scaled and shifted: [N, C, T] -> the same."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, maps: Tensor) -> Tensor:
-        variance, mean = torch.var_mean(maps, dim=1, keepdim=True, correction=0)
-        return (maps - mean) * (torch.rsqrt(variance + 1e-5) * self.weight[:, None]) + self.bias[:, None]
+def companded(samples: Tensor) -> Tensor:
+    """Mu-law with mu = 255: [-1, 1] to the same, silence to silence."""
+    return samples.sign() * torch.log1p(255.0 * samples.abs()) / math.log(256.0)
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Conv1d:

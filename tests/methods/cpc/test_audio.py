@@ -24,8 +24,8 @@ TINY = AudioConfig(
 CONFIG = CpcConfig(audio=TINY)
 
 
-NORMALISED = CpcConfig(audio=replace(TINY, normalise=True))
-both = pytest.mark.parametrize("config", [CONFIG, NORMALISED], ids=["plain", "normalised"])
+COMPANDED = CpcConfig(audio=replace(TINY, companded=True))
+both = pytest.mark.parametrize("config", [CONFIG, COMPANDED], ids=["plain", "companded"])
 
 
 def recordings(lengths: Sequence[int], rate: int = RATE) -> ToySource:
@@ -172,7 +172,7 @@ def test_windows_are_cut_anywhere_and_short_recordings_are_padded() -> None:
 def test_frames_last_as_long_at_every_rate() -> None:
     """10 ms, or a little less; a window has as many of them."""
     small = CpcConfig(audio=AudioConfig(**Cpc.presets["small"].config["audio"])).audio
-    for rate, hop in ((8000, 80), (16000, 160), (22050, 208), (44100, 432)):
+    for rate, hop in ((8000, 80), (16000, 160), (22050, 216), (44100, 440)):
         waves = Waves(small, rate)
         assert waves.hop == hop
         method = tiny(recordings([rate, rate], rate), CpcConfig(audio=small))
