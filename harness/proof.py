@@ -42,7 +42,11 @@ def held_out_loss(
     method: Method, stage: Stage, index: int, source: Source, *, seed: int, batch_size: int, device: torch.device
 ) -> float:
     """Pretext loss of a stage on the first examples of a held-out source, in evaluation mode and float32. The keys
-    are a function of seed and stage, so two calls differ only by the weights."""
+    are a function of seed and stage, so two calls differ only by the weights.
+
+    Raises:
+        JobError: none of these examples asks anything of the pretext task.
+    """
     method.eval()
     stage.eval()
     sums: dict[str, Tensor] = {}
@@ -54,6 +58,13 @@ def held_out_loss(
         for name, value in stage(drawn).sums.items():
             sums[name] = sums.get(name, 0.0) + value.double()
             weights[name] = weights.get(name, 0.0) + drawn.weights[name].double()
+    if not any(float(weight) for weight in weights.values()):
+        raise JobError(
+            Failure.BAD_DATA,
+            f"stage {index}: the pretext task asks nothing of the {min(len(source), EXAMPLES)} held-out examples, "
+            f"{batch_size} at a time, so nobody can tell whether it is learnt; give val more or longer examples, or "
+            "set a larger `batch_size`",
+        )
     return sum(float(sums[name] / weights[name]) for name in sums if float(weights[name]))
 
 

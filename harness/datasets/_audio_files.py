@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -172,11 +173,9 @@ def _chosen(root: Path, names: Sequence[str], split: SplitName, value: str) -> l
 def _of_list(root: Path, names: Sequence[str], value: str) -> list[str]:
     """Those that a list names: in full, without ending, or by the last part of the name alone, as LibriSpeech's are."""
     known: dict[str, str | None] = {}
-    for name in names:
-        stem = Path(name).stem
-        known[stem] = None if stem in known else name
-    for name in names:
-        known |= {name: name, os.path.splitext(name)[0]: name}  # noqa: PTH122
+    for called in (lambda name: Path(name).stem, lambda name: os.path.splitext(name)[0], str):  # noqa: PTH122
+        counts = Counter(map(called, names))
+        known |= {called(name): name if counts[called(name)] == 1 else None for name in names}
     table = read_table(root / value)
     said = table.column(table.usual("file") or next(iter(table.columns)))
     missing = [

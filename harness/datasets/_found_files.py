@@ -28,7 +28,13 @@ def named_files(folder: Path, endings: Collection[str]) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in endings:  # noqa: PTH122
-                yield prefix + name
+                yield _readable(folder, prefix + name)
+
+
+def _readable(folder: Path, name: str) -> str:
+    if not name.isprintable() and any("\udc80" <= letter <= "\udcff" for letter in name):
+        raise DatasetError(f"{folder}: the name of file {name!a} is not UTF-8; give it another")
+    return name
 
 
 def other_endings(folder: Path) -> str:

@@ -90,14 +90,15 @@ class Knn(Protocol):
         ks = [k for k in self.config.ks if k <= len(features)]
         if not ks:
             raise ValueError(f"ks: the smallest is {self.config.ks[0]}, but train has {len(features)} examples")
-        seen = SeenClasses(task, targets_of_train, features.device)
+        seen = SeenClasses(task, view.train_targets, features.device)
+        labels = seen.compact(targets_of_train.to(features.device))
         centre = features.double().mean(0).to(features.dtype)
         table = self._table(features, "train", centre)
         offsets = -0.5 * table.square().sum(1) if self.config.similarity == "euclidean" else None
 
         def classes(split: Tensor, name: str, of: list[int]) -> list[Tensor]:
             near = nearest(self._table(split, name, centre), table, offsets, of[-1])
-            return [seen.indices[answers] for answers in self._votes(near, seen, of)]
+            return [seen.indices[answers] for answers in self._votes(near, labels, len(seen), of)]
 
         seen.known(view.val_targets)
         targets = view.val_targets.cpu().numpy()
@@ -123,14 +124,14 @@ class Knn(Protocol):
             return functional.normalize(features, dim=1)
         return features - centre  # distances stay, and lose fewer digits
 
-    def _votes(self, near: Neighbors, seen: SeenClasses, ks: list[int]) -> list[Tensor]:
+    def _votes(self, near: Neighbors, train: Tensor, classes: int, ks: list[int]) -> list[Tensor]:
         """For each k the class with most votes among the k nearest, int64 [M] in the numbering without gaps."""
         votes = torch.full_like(near.row, _FULL_VOTE)
         if self.config.temperature is not None:
             behind = (near.similarity - near.similarity[:, :1]).double()
             votes = torch.exp(behind / self.config.temperature).mul_(_FULL_VOTE).long()
-        labels = seen.train[near.row]
-        counts = votes.new_zeros(len(votes), len(seen))
+        labels = train[near.row]
+        counts = votes.new_zeros(len(votes), classes)
         answers, done = [], 0
         for k in ks:
             counts.scatter_add_(1, labels[:, done:k], votes[:, done:k])

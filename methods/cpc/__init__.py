@@ -22,8 +22,7 @@ Departures from the paper, and what it leaves open, beside those that _image.py 
 - At another sampling rate than `audio.rate` the first convolution stretches, so that frames last as long.
 - A recording shorter than a window is followed by zeros; frames beyond its end are no context, target or negative. Past
   its end every layer is zero, so that features of a recording do not depend on what it is padded to.
-- The preset "small" has fewer and narrower layers, with longer kernels to begin with, and compands samples (each by
-  itself), so that it need not learn that loud and quiet speech are one; see `Cpc.presets`.
+- The preset "small" has fewer and narrower layers; see `Cpc.presets`.
 
 _config.py says what can be set, _info_nce.py is the loss, _pools.py and _speakers.py where negatives come from,
 _ranks.py candidates of all ranks, _stage.py the pretext task, _tower.py what the domains share; _audio.py, _waves.py

@@ -21,8 +21,6 @@ class AudioConfig(Settings):
         context: units of the GRU, the width of c.
         ahead: K, how many frames ahead are predicted.
         window: samples of a sequence in training.
-        companded: whether samples first go through mu-law companding (van den Oord et al., WaveNet, 2016, section 2.2),
-            each by itself, so that loud and quiet recordings are more alike. The paper says nothing of it.
         rate: samples a second for which all this is meant. At another rate the first convolution and the window
             stretch with it, rounded down to a whole stride, so that frames last as long, or a little less.
 
@@ -36,7 +34,6 @@ class AudioConfig(Settings):
     context: int = 256
     ahead: int = 12
     window: int = 20480
-    companded: bool = False
     rate: int = 16000
 
     def __post_init__(self) -> None:

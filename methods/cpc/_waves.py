@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TypeVar
 
 import torch
@@ -31,7 +30,6 @@ class Waves(nn.Module):
         super().__init__()
         self.shapes = convolutions(config, rate)
         self.channels = config.channels
-        self.companded = config.companded
         self.layers = nn.ModuleList()
         self.hop, self.sees, self.before, inputs = 1, 1, 0, 1
         for kernel, stride, padding in self.shapes:
@@ -71,19 +69,12 @@ class Waves(nn.Module):
             plan.append((sees, there, has))
             has = there
         maps = audio[:, None, has[0] : has[1]]
-        if self.companded:
-            maps = companded(maps)
         for depth, (layer, (sees, there, makes)) in enumerate(zip(self.layers, reversed(plan), strict=True), start=1):
             maps = functional.relu(layer(functional.pad(maps, (there[0] - sees[0], sees[1] - there[1]))))
             if own is not None:
                 places = torch.arange(*makes, device=maps.device)
                 maps = maps * (places < own[depth][:, None])[:, None]
         return maps.transpose(1, 2)
-
-
-def companded(samples: Tensor) -> Tensor:
-    """Mu-law with mu = 255: [-1, 1] to the same, silence to silence."""
-    return samples.sign() * torch.log1p(255.0 * samples.abs()) / math.log(256.0)
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Conv1d:

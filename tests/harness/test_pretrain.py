@@ -13,7 +13,7 @@ from cluster import Failure, JobError
 from harness.checkpoint import save_checkpoint
 from harness.engine import Compute, leave, warm
 from harness.pretrain import Pretrained, build, pretrain
-from methods import Coupling, Drawn, LossTerms, Method, Settings, Spec, State, Training
+from methods import Batch, Coupling, Drawn, Keys, LossTerms, Method, Settings, Spec, State, Training
 from tests.toys import TOYS, Frames, Layers, Terms, TermsStage, ToyConfig, toy_source
 
 TRAINING = Training(steps=12, batch_size=11, optimizer="adamw", learning_rate=0.01, schedule="cosine", warmup_steps=2)
@@ -169,6 +169,26 @@ def test_divergence_is_found_when_it_happens() -> None:
 def test_a_run_that_trains_nothing_is_a_failure() -> None:
     with pytest.raises(JobError, match="no parameter changed"):
         run(Terms, replace(TRAINING, learning_rate=0.0))
+
+
+class _Silent(TermsStage):
+    def draw(self, batch: Batch, keys: Keys) -> Drawn:
+        tensors, weights = super().draw(batch, keys)
+        return Drawn(tensors, {name: torch.zeros_like(weight) for name, weight in weights.items()})
+
+
+class Silent(Terms):
+    name = "toy_silent"
+
+    def __init__(self, config: ToyConfig, spec: Spec, state: State) -> None:
+        super().__init__(config, spec, state)
+        self._stages = [_Silent(self.trunk, 144, config.width)]
+
+
+def test_held_out_examples_of_which_nothing_is_asked_are_refused_before_the_first_step() -> None:
+    with pytest.raises(JobError, match=r"asks nothing of the .* held-out examples, 11 at a time.*val") as caught:
+        run(Silent)
+    assert caught.value.failure == Failure.BAD_DATA
 
 
 def test_a_batch_too_small_to_cut_is_refused() -> None:

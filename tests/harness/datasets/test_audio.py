@@ -292,3 +292,19 @@ def test_spoken_digits(real_data: Callable[[str], Path], tmp_path: Path) -> None
     parts = [groups(found, split) for split in SPLITS]
     assert [len(part) for part in parts] == [3, 1, 2]
     assert len(set.union(*parts)) == 6
+
+
+def test_a_list_that_could_mean_two_recordings_is_refused(tmp_path: Path) -> None:
+    for index, name in enumerate(("one.flac", "one.wav", "two.wav", "three.wav")):
+        save_sound(tmp_path / "yes" / name, noise(f"{index}", 480))
+        save_sound(tmp_path / "no" / f"{index}.wav", noise(f"no {index}", 480))
+    (tmp_path / "test.txt").write_text("yes/one\nno/1\n")
+    assert refused(dataset(tmp_path, test="test.txt"), tmp_path, r"yes/one; several are called so")
+    (tmp_path / "test.txt").write_text("yes/one.flac\nno/1\n")
+    assert sizes(written(dataset(tmp_path, test="test.txt", val=0.2), tmp_path))[2] == 2
+
+
+def test_a_name_that_is_not_utf8_is_told(tmp_path: Path) -> None:
+    save_spoken(tmp_path, {"yes": 4, "no": 4})
+    (tmp_path / "yes" / "odd\udcff.wav").write_bytes((tmp_path / "yes" / "000.wav").read_bytes())
+    assert refused(dataset(tmp_path), tmp_path, r"name of file 'yes/odd\\udcff.wav' is not UTF-8")

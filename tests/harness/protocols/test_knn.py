@@ -176,3 +176,22 @@ def test_of_too_many_positions_a_part_is_searched() -> None:
     assert whole.selection["train"] == 160, "whole examples are all searched"
     all_positions = Knn(KnnConfig(max_positions=160)).solve(view, positions, Keys.of(0, "knn"))
     assert np.array_equal(all_positions.predictions, whole.predictions)
+
+
+def test_positions_are_searched_with_their_own_labels() -> None:
+    features, targets = gaussians(spread=3.0)
+    view, positions = view_of(features, targets), replace(TASK, kind="position")
+    part = Knn(KnnConfig(max_positions=60)).solve(view, positions, Keys.of(0, "knn"))
+    whole = Knn(KnnConfig()).solve(view, TASK, Keys.of(0, "knn"))
+    assert max(part.selection["val_accuracy"]) > 0.9
+    assert np.mean(part.predictions == whole.predictions) > 0.9
+
+
+def test_a_class_that_the_part_lacks_is_not_said_to_be_missing_in_train() -> None:
+    features, targets = gaussians(spread=0.3)
+    positions = replace(TASK, kind="position")
+    parts = [
+        Knn(KnnConfig(max_positions=2, ks=(1,))).solve(view_of(features, targets), positions, Keys.of(seed, "knn"))
+        for seed in range(3)
+    ]
+    assert not any("never occur" in text for part in parts for text in part.warnings)
