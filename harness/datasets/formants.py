@@ -57,11 +57,11 @@ class Formants(Dataset):
     of the numbers that it is drawn from says to which it belongs. The same words in a row may, in other sound.
     `groups` are the speakers.
 
-    Measured at the defaults on test, one seed, by the linear probe, phone and speaker_frame: MFCC with differences .72
-    and .52, log-mel .63 and .68; c of cpc, preset small (400 steps, about a minute of one core), .77 and .50, where
-    untrained it has .38 and .30. Of whole utterances' speakers log-mel gets 1.0, cpc .92, MFCC .90, untrained .75. In
-    phone nobody reaches the ceiling of 1: where one phone passes into the next, and in silence before a first stop
-    bursts, the sound does not tell. One core makes about 200 seconds of speech a second.
+    Measured at the defaults on test by the linear probe, phone and speaker_frame: MFCC with differences .72 and .52,
+    log-mel .63 and .68; c of cpc, preset small (47 s of one core, mean of three seeds), .82 and .65, where untrained it
+    has .37 and .29. Of whole utterances' speakers log-mel gets 1.0, cpc .96, MFCC .90, untrained .72. In phone nobody
+    reaches the ceiling of 1: where one phone passes into the next, and in silence before a first stop bursts, the sound
+    does not tell. One core makes about 200 seconds of speech a second.
     """
 
     name: ClassVar[str] = "formants"
