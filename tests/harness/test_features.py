@@ -82,6 +82,8 @@ def test_tasks_at_the_same_places_and_on_whole_examples_share_one_pass() -> None
     assert isinstance(encodings.encoder, _Rows)
     assert encodings.encoder.seen == 1 + 2
     assert encodings.at("word", words)["each"][:, 0].tolist() == [0, 5, 4]
+    others = [np.array([[10, 20], [0, 10]]), np.array([[20, 30]])]  # as many of each example
+    assert encodings.at("other", others)["each"][:, 0].tolist() == [1, 0, 5]
     assert encodings.at("phone", phones)["each"][:, 0].tolist() == [2, 0, 4]
 
 
