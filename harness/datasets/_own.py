@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from abc import abstractmethod
@@ -80,7 +79,7 @@ class OwnImages(OwnExamples):
         seconds = time.perf_counter() - began
         _log.info("%s: read %d images in %.1f s, %.0f a second", split, len(ids), seconds, len(ids) / (seconds or 1e-9))
         if self.config.leaks == "refuse":
-            self._refuse_repeats(split, ids, images)
+            self._refuse_repeats(split, ids, images, "pictures")
         writer.dense("image", images)
         if self._labels is not None:
             writer.labels(self.config.task, self._labels[ids])
@@ -104,20 +103,3 @@ class OwnImages(OwnExamples):
         """Indices into the classes [N]."""
         names = self._catalogue.labels
         return None if names is None else codes_among(self._classes, names)
-
-    def _refuse_repeats(self, split: SplitName, ids: Ids, images: Images) -> None:
-        """Compare pixels with those of the splits written before; with folds, with those of all other groups.
-
-        Raises:
-            DatasetError: the same picture is learnt from and tested on.
-        """
-        if split == "train":
-            self._seen: dict[bytes, tuple[SplitName, int]] = {}
-        groups = self._catalogue.groups  # only these keep examples out of different folds
-        repeats = []
-        for row, image in zip(ids.tolist(), images, strict=True):
-            digest = hashlib.blake2b(image, digest_size=16).digest()
-            other, twin = self._seen.setdefault(digest, (split, row))
-            if other != split or (self.folds and twin != row and (groups is None or groups[twin] != groups[row])):
-                repeats.append(f"{self.where(twin)} ({other}) is {self.where(row)} ({split})")
-        self._leak("pictures", repeats)

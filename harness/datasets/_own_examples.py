@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -197,6 +198,29 @@ class OwnExamples(Dataset):
                 elif other != split:
                     shared.append(f"{self.where(twin)} in {other} is {self.where(row)} in {split}")
         self._leak("groups" if known.whole is not None else "examples", shared)
+
+    def _refuse_repeats(self, split: SplitName, ids: Ids, contents: Iterable[NDArray[Any] | None], what: str) -> None:
+        """Compare what was decoded with what the splits written before hold; with folds, with all other groups.
+
+        Args:
+            contents: of each of `ids`; None is compared with nothing.
+            what: examples, for the message.
+
+        Raises:
+            DatasetError: the same is learnt from and tested on.
+        """
+        if split == "train":
+            self._seen: dict[bytes, tuple[SplitName, int]] = {}
+        groups = self._catalogue.whole  # only these keep examples out of different folds
+        repeats = []
+        for row, content in zip(ids.tolist(), contents, strict=True):
+            if content is None:
+                continue
+            digest = hashlib.blake2b(content.tobytes(), digest_size=16).digest()
+            other, twin = self._seen.setdefault(digest, (split, row))
+            if other != split or (self.folds and twin != row and (groups is None or groups[twin] != groups[row])):
+                repeats.append(f"{self.where(twin)} ({other}) is {self.where(row)} ({split})")
+        self._leak(what, repeats)
 
     def _leak(self, what: str, shared: list[str]) -> None:
         if shared:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from methods import Keys, Spec
-from methods.cpc import Cpc
 from methods.cpc._config import CpcConfig, ImageConfig
 from methods.cpc._image import ImageTower
 from methods.cpc._image_encoders import ResNet
 from methods.cpc._image_patches import Grid, Places, centers, cut, draw_places, gray, lay_grid, middle_places
-from tests.contract import checks
-from tests.contract.subjects import Subject, settings
-from tests.toys import toy_sources
 
 SMALL = ImageConfig(
     rescaled=None, crop=None, patch=16, overlap=8, kept=14, encoder="small", width=32, blocks=2, hidden=16, ahead=3
@@ -227,31 +220,3 @@ def test_without_normalisation_thirty_units_keep_the_scale() -> None:
     with torch.no_grad():
         outputs = network(torch.rand(8, 1, 64, 64) * 2 - 1)
     assert 0.1 < outputs.std() < 10
-
-
-def small() -> Subject:
-    preset = Cpc.presets["small"]
-    source = next(source for source in toy_sources() if source.spec.shape == (3, 48, 48))
-    subject = Subject("cpc", Cpc, settings(Cpc.Config, preset.config), preset.training, source)
-    assert Cpc.fits(subject.config, source.spec) is None
-    return subject
-
-
-@pytest.mark.parametrize(
-    "check",
-    [
-        checks.loss_is_finite,
-        checks.gradients_reach_what_is_trained,
-        checks.draw_is_keyed,
-        checks.draw_is_per_example,
-        checks.small_batch_is_overfitted,
-        checks.encoding_ignores_batch_mates,
-    ],
-    ids=lambda check: check.__name__,
-)
-def test_the_contract(check: Callable[[Subject], None]) -> None:
-    check(small())
-
-
-def test_state_round_trips(tmp_path: Path) -> None:
-    checks.state_round_trips(small(), tmp_path)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,10 +16,8 @@ from methods.cpc import Cpc
 from methods.cpc._config import CpcConfig, TextConfig
 from methods.cpc._text import TextTower
 from methods.cpc._text_encoder import SentenceEncoder
-from tests.contract import checks
-from tests.contract.subjects import Subject, settings
 from tests.methods.bert.texts import source_of
-from tests.toys import ToySource, toy_source
+from tests.toys import ToySource
 
 CONFIG = CpcConfig(
     text=TextConfig(vocabulary=80, embedding=8, width=12, context=10, ahead=2, sentences=4, words=5, kernel=3)
@@ -197,33 +194,3 @@ def test_the_vocabulary_is_the_corpus_whatever_the_keys() -> None:
 def test_settings_that_make_no_sense_are_refused(config: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TextConfig(**config)
-
-
-def small() -> Subject:
-    """With room for three sentences, so that longer documents leave the die a choice."""
-    preset = Cpc.presets["small"]
-    values = {**preset.config, "text": {**preset.config["text"], "sentences": 3, "ahead": 2}}
-    source = toy_source("text")
-    subject = Subject("cpc", Cpc, settings(Cpc.Config, values), preset.training, source)
-    assert Cpc.fits(subject.config, source.spec) is None
-    return subject
-
-
-@pytest.mark.parametrize(
-    "check",
-    [
-        checks.loss_is_finite,
-        checks.gradients_reach_what_is_trained,
-        checks.draw_is_keyed,
-        checks.draw_is_per_example,
-        checks.small_batch_is_overfitted,
-        checks.encoding_ignores_batch_mates,
-    ],
-    ids=lambda check: check.__name__,
-)
-def test_the_contract(check: Callable[[Subject], None]) -> None:
-    check(small())
-
-
-def test_state_round_trips(tmp_path: Path) -> None:
-    checks.state_round_trips(small(), tmp_path)
